@@ -1,0 +1,97 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+]
+
+// A C target's code is portable C with kernels chosen at run time, so no flag here asks for a
+// particular processor.
+let kernelSettings: [CSetting] = [.unsafeFlags(["-O2"], .when(configuration: .debug))]
+
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
+let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let protobuf: Target.Dependency = .product(name: "SwiftProtobuf", package: "swift-protobuf")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+    name: "bolster",
+    products: [.executable(name: "bolster", targets: ["bolster"])],
+    dependencies: [
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    ],
+    targets: [
+        // MARK: System libraries, each imported by exactly one Swift target
+        .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
+        .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+        .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
+        .systemLibrary(name: "CZMQ", pkgConfig: "libzmq", providers: [.apt(["libzmq3-dev"])]),
+
+        // MARK: Pure: values and bytes in, values and bytes out
+        .target(name: "BolsterDeterminism", dependencies: ["CCrypto", "CXXHash"], swiftSettings: settings),
+        .target(name: "BolsterDataset", dependencies: ["BolsterDeterminism", yams], swiftSettings: settings),
+        .target(name: "BolsterLeasing", dependencies: ["BolsterDeterminism", protobuf], swiftSettings: settings),
+        .target(name: "CRecordKernels", cSettings: kernelSettings),
+        .target(
+            name: "BolsterRecords", dependencies: ["BolsterDeterminism", "CLZ4", "CZlib", "CRecordKernels"],
+            swiftSettings: settings),
+        .target(
+            name: "CPixelKernels", cSettings: kernelSettings,
+            linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png16"), .linkedLibrary("webp")]),
+        .target(
+            name: "BolsterAugmentation", dependencies: ["BolsterDataset", "BolsterDeterminism", "CPixelKernels"],
+            swiftSettings: settings),
+
+        // MARK: IO: one adapter for one part of the outside world
+        .target(name: "BolsterMessaging", dependencies: ["CZMQ"], swiftSettings: settings),
+        .target(name: "COnnxRuntime"),
+        .target(
+            name: "BolsterInference", dependencies: ["BolsterDeterminism", "COnnxRuntime"],
+            swiftSettings: settings),
+        .target(name: "BolsterStorage", dependencies: ["BolsterDataset"], swiftSettings: settings),
+
+        // MARK: Roles
+        .target(
+            name: "BolsterCoordinator",
+            dependencies: ["BolsterDataset", "BolsterLeasing", "BolsterMessaging", "BolsterStorage", grdb, log],
+            swiftSettings: settings),
+        .target(
+            name: "BolsterWorker",
+            dependencies: [
+                "BolsterDataset", "BolsterLeasing", "BolsterRecords", "BolsterAugmentation", "BolsterMessaging",
+                "BolsterInference", "BolsterStorage", log,
+            ], swiftSettings: settings),
+        .target(
+            name: "BolsterMerger", dependencies: ["BolsterDataset", "BolsterRecords", "BolsterStorage", log],
+            swiftSettings: settings),
+
+        // MARK: The command
+        .executableTarget(
+            name: "bolster", dependencies: ["BolsterCoordinator", "BolsterWorker", "BolsterMerger", arguments],
+            swiftSettings: settings),
+
+        // MARK: Tests
+        .testTarget(
+            name: "BolsterDeterminismTests", dependencies: ["BolsterDeterminism"], swiftSettings: settings),
+        .testTarget(name: "BolsterDatasetTests", dependencies: ["BolsterDataset"], swiftSettings: settings),
+        .testTarget(name: "BolsterLeasingTests", dependencies: ["BolsterLeasing"], swiftSettings: settings),
+        .testTarget(name: "BolsterRecordsTests", dependencies: ["BolsterRecords"], swiftSettings: settings),
+        .testTarget(
+            name: "BolsterAugmentationTests", dependencies: ["BolsterAugmentation"], swiftSettings: settings),
+        .testTarget(name: "BolsterMessagingTests", dependencies: ["BolsterMessaging"], swiftSettings: settings),
+        .testTarget(name: "BolsterInferenceTests", dependencies: ["BolsterInference"], swiftSettings: settings),
+        .testTarget(name: "BolsterStorageTests", dependencies: ["BolsterStorage"], swiftSettings: settings),
+        .testTarget(
+            name: "BolsterCoordinatorTests", dependencies: ["BolsterCoordinator"], swiftSettings: settings),
+        .testTarget(name: "BolsterWorkerTests", dependencies: ["BolsterWorker"], swiftSettings: settings),
+        .testTarget(name: "BolsterMergerTests", dependencies: ["BolsterMerger"], swiftSettings: settings),
+        .testTarget(name: "BolsterProcessTests", dependencies: [], swiftSettings: settings),
+    ]
+)

@@ -1,0 +1,3 @@
+#ifndef COnnxRuntime_H
+#define COnnxRuntime_H
+#endif

@@ -1,0 +1,3 @@
+#ifndef CRecordKernels_H
+#define CRecordKernels_H
+#endif

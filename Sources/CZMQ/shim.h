@@ -1,0 +1,4 @@
+#include <errno.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include <zmq.h>
