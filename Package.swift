@@ -37,7 +37,8 @@ let package = Package(
         // MARK: Pure: values and bytes in, values and bytes out
         .target(name: "BolsterDeterminism", dependencies: ["CCrypto", "CXXHash"], swiftSettings: settings),
         .target(name: "BolsterDataset", dependencies: ["BolsterDeterminism", yams], swiftSettings: settings),
-        .target(name: "BolsterLeasing", dependencies: ["BolsterDeterminism", protobuf], swiftSettings: settings),
+        .target(name: "BolsterLeasing", dependencies: ["BolsterDeterminism", protobuf],
+            exclude: ["Wire/lease.proto"], swiftSettings: settings),
         .target(name: "CRecordKernels", cSettings: kernelSettings),
         .target(
             name: "BolsterRecords", dependencies: ["BolsterDeterminism", "CLZ4", "CZlib", "CRecordKernels"],
