@@ -83,7 +83,9 @@ let package = Package(
             name: "BolsterDeterminismTests", dependencies: ["BolsterDeterminism"], swiftSettings: settings),
         .testTarget(name: "BolsterDatasetTests", dependencies: ["BolsterDataset"], swiftSettings: settings),
         .testTarget(name: "BolsterLeasingTests", dependencies: ["BolsterLeasing"], swiftSettings: settings),
-        .testTarget(name: "BolsterRecordsTests", dependencies: ["BolsterRecords"], swiftSettings: settings),
+        .testTarget(
+            name: "BolsterRecordsTests", dependencies: ["BolsterRecords"], exclude: ["Golden"],
+            swiftSettings: settings),
         .testTarget(
             name: "BolsterAugmentationTests", dependencies: ["BolsterAugmentation"], swiftSettings: settings),
         .testTarget(name: "BolsterMessagingTests", dependencies: ["BolsterMessaging"], swiftSettings: settings),

@@ -21,7 +21,8 @@ package struct RecordFileName: Hashable, Sendable, CustomStringConvertible {
     package init?(path: some StringProtocol) {
         let parts = path.split(separator: "/", omittingEmptySubsequences: false)
         guard parts.count == 4, parts[0] == "records", parts[3].hasSuffix(Self.suffix) else { return nil }
-        let words = parts[3].dropLast(Self.suffix.count).split(separator: "-", omittingEmptySubsequences: false)
+        let words = parts[3].dropLast(Self.suffix.count).split(
+            separator: "-", omittingEmptySubsequences: false)
         guard words.count == 3, let chunk = Int(words[0]), chunk >= 0, let generation = UInt64(words[1]),
             let grant = UInt64(words[2])
         else { return nil }
