@@ -1,0 +1,131 @@
+#!/usr/bin/env python3
+"""Makes everything under manifests/demo from nothing but seeds: shards, vocabulary, trained model packages.
+
+    python tools/demo/make_demo.py                    # all, into manifests/demo
+    python tools/demo/make_demo.py --only shards
+    python tools/demo/make_demo.py --out /tmp/d --steps 0.05   # a quick, bad run, to try the path
+
+Needs the packages of requirements.txt. Existing parts are replaced only when their successors are complete.
+Training is deterministic on one machine; another processor may round differently and give slightly different
+weights. Shards are the same bytes wherever the pinned Pillow runs.
+"""
+
+import argparse
+import concurrent.futures
+import dataclasses
+import multiprocessing
+import pathlib
+import shutil
+import time
+
+import numpy as np
+import torch
+
+import alt_texts
+import decode
+import export
+import models
+import plans
+import scenes
+import shards
+import tokenizer
+import train
+
+SOURCE = "trained on procedurally drawn scenes by tools/demo/make_demo.py, seed {}"
+DRAWN, HELD_OUT, LENGTH = 14000, 512, 32
+
+
+def log(line):
+    print(line, flush=True)
+
+
+def learn_vocabulary():
+    """The tokenizer that all four packages share, from captions and noise."""
+    texts = []
+    for scene, rng in scenes.scenes("vocabulary", 4000):
+        texts += [scenes.terse_caption(scene, rng), scenes.full_caption(scene, rng), alt_texts.alt_text(scene, rng)]
+    return tokenizer.Tokenizer.learn(texts, plans.MERGES)
+
+
+def judge_captions(model, words, held_out):
+    """Shares of right captions on held-out scenes: greedy, and drawn with top-p 0.9; with a few to look at."""
+    pixels = train.normalized(held_out.pixels[:256], model.plan)
+    whole = decode.whole_text(model, pixels)
+    shares, examples = [], []
+    for choose in (decode.greedy, decode.top_p(0.9, torch.Generator().manual_seed(1))):
+        ids = decode.generate(whole, len(pixels), words.start, words.end, model.plan.max_length, choose)
+        captions = [words.decode(row.tolist()) for row in ids]
+        right = [scenes.caption_is_right(c, s) for c, s in zip(captions, held_out.scenes)]
+        shares.append(float(np.mean(right)))
+        examples += captions[:3]
+    return shares, examples
+
+
+def make_model(plan, words, folder):
+    """Trains, judges and exports one model; returns its name, CPU seconds and what was found."""
+    torch.set_num_threads(1)
+    train.seeded(plan)
+    started = time.process_time()
+    examples = train.Examples(f"train/{plan.seed}", DRAWN if plan.steps > 300 else 2000, words, LENGTH)
+    held_out = train.Examples("held-out", HELD_OUT, words, LENGTH)
+    if plan.kind == "teacher":
+        model = models.Teacher(plan, len(words.ids))
+        train.train(model, examples, train.contrastive_loss, log)
+        first, five = train.retrieval(model, held_out)
+        found = f"own caption nearest of 256: {first:.1%}, within five: {five:.1%}"
+    else:
+        model = models.Captioner(plan, len(words.ids))
+        train.train(model, examples, train.caption_loss, log)
+        (greedy, drawn), captions = judge_captions(model, words, held_out)
+        found = f"colours and shapes all right: greedy {greedy:.1%}, top-p 0.9 {drawn:.1%}\n    " + "\n    ".join(captions)
+    export.write_package(model, words, folder / plan.name, held_out, SOURCE.format(plan.seed), log)
+    return plan.name, time.process_time() - started, found
+
+
+def make_models(folder, scale, processes):
+    """All packages into the new folder `folder`, `processes` at a time."""
+    started = time.process_time()
+    words = learn_vocabulary()
+    total = time.process_time() - started
+    log(f"vocabulary of {len(words.ids)}: {total:.1f} s of CPU")
+    chosen = [dataclasses.replace(p, steps=max(20, round(p.steps * scale))) for p in plans.PLANS]
+    with concurrent.futures.ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+        for name, seconds, found in pool.map(make_model, chosen, [words] * len(chosen), [folder] * len(chosen)):
+            total += seconds
+            log(f"{name}: {seconds:.0f} s of CPU; {found}")
+    size = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
+    log(f"models: {size / 1e6:.2f} MB, {total / 60:.1f} minutes of CPU")
+    if size > 12e6:
+        raise SystemExit("the packages are larger than 12 MB: make a plan in plans.py smaller")
+
+
+def replace(made, place):
+    """Puts the finished folder `made` where `place` is."""
+    if place.exists():
+        shutil.rmtree(place)
+    made.rename(place)
+
+
+def main():
+    default = pathlib.Path(__file__).resolve().parents[2] / "manifests" / "demo"
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=pathlib.Path, default=default, help="default: manifests/demo")
+    parser.add_argument("--only", choices=("shards", "models"), help="make one part")
+    parser.add_argument("--steps", type=float, default=1.0, help="factor on the training steps, default 1")
+    parser.add_argument("--processes", type=int, default=2, help="models trained at a time, default 2")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    for part, make in (("shards", lambda f: shards.write_shards(f, log)),
+                       ("models", lambda f: make_models(f, options.steps, options.processes))):
+        if options.only in (None, part):
+            draft = options.out / f".{part}.new"
+            if draft.exists():
+                shutil.rmtree(draft)
+            started = time.monotonic()
+            make(draft)
+            replace(draft, options.out / part)
+            log(f"{part}: done in {time.monotonic() - started:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
