@@ -1,3 +1,5 @@
+import Glibc
+
 /// What storage throws: which path, what happened, what to do.
 package struct StorageError: Error, Equatable, Sendable, CustomStringConvertible {
     package enum Code: String, Sendable, Equatable {
@@ -29,4 +31,27 @@ package struct StorageError: Error, Equatable, Sendable, CustomStringConvertible
     }
 
     package var description: String { path.isEmpty ? message : "\(path): \(message)" }
+}
+
+extension StorageError {
+    /// The error of a failed system call: `doing` completes "cannot …".
+    init(errno number: Int32, path: String, doing: String) {
+        let reason = String(cString: strerror(number))
+        let (code, remedy): (Code, String) =
+            switch number {
+            case ENOENT: (.notFound, "no such file or folder; check the path, and that its file system is mounted here")
+            case EACCES, EPERM: (.permissionDenied, "permission denied; give this user the right, or choose another folder")
+            case EROFS: (.readOnly, "the file system is mounted read-only; choose another folder or mount it anew")
+            case ENOSPC: (.full, "no space is left on the device; free some and start again: what is committed is kept")
+            case EDQUOT: (.full, "the disk quota is used up; free some space and start again: what is committed is kept")
+            case EMFILE, ENFILE: (.tooManyOpenFiles, "too many open files; raise the limit (ulimit -n)")
+            case EEXIST: (.alreadyExists, "it is there already")
+            case EISDIR: (.notAFile, "it is a folder, not a file")
+            case ENOTDIR: (.notAFile, "a part of the path is a file, not a folder")
+            case ENAMETOOLONG: (.unsafeName, "the name is too long for the file system")
+            case ESTALE: (.failed, "stale file handle: the network file system was remounted; start again")
+            default: (.failed, reason)
+            }
+        self.init(code, path: path, errno: number, "cannot \(doing): \(remedy) (\(reason))")
+    }
 }

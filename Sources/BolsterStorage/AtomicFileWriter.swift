@@ -1,0 +1,106 @@
+import Glibc
+
+/// Writes a file that is either there whole and durable, or not at all: the bytes go to a temporary name in
+/// the same folder, and `commit` syncs them, renames the file and syncs the folder. A writer that goes without
+/// a commit removes its temporary file; one whose process was killed leaves a name that `isTemporary` tells.
+package struct AtomicFileWriter: ~Copyable {
+    package let path: String
+    /// Bytes appended so far.
+    package private(set) var bytesWritten: Int64 = 0
+    private let temporary: String
+    private let file: FileHandle
+    private var isCommitted = false
+
+    /// Makes the folders above `path` where they are missing.
+    package init(path: String) throws(StorageError) {
+        let folder = Folder.parent(of: path)
+        try Folder.make(folder)
+        let temporary = Self.temporaryPath(for: path)
+        do {
+            file = try FileHandle(opening: temporary, O_WRONLY | O_CREAT | O_EXCL, doing: "create the file")
+        } catch {
+            throw error.told(of: path)
+        }
+        self.path = path
+        self.temporary = temporary
+    }
+
+    deinit {
+        if !isCommitted { unlink(temporary) }
+    }
+
+    package mutating func append(_ bytes: UnsafeRawBufferPointer) throws(StorageError) {
+        do {
+            try file.write(bytes)
+        } catch {
+            throw error.told(of: path)
+        }
+        bytesWritten += Int64(bytes.count)
+    }
+
+    package mutating func append(_ bytes: [UInt8]) throws(StorageError) {
+        // The array's own closure call would lose the error's type.
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 1)
+        defer { buffer.deallocate() }
+        buffer.copyBytes(from: bytes)
+        try append(UnsafeRawBufferPointer(buffer))
+    }
+
+    /// Makes the file durable under its name, replacing what was there.
+    package consuming func commit() throws(StorageError) {
+        do {
+            try file.synchronize()
+        } catch {
+            throw error.told(of: path)
+        }
+        guard rename(temporary, path) == 0 else {
+            throw StorageError(errno: errno, path: path, doing: "name the finished file")
+        }
+        isCommitted = true
+        try Folder.synchronize(Folder.parent(of: path))
+    }
+
+    /// Makes the file durable under its name unless something is there already; false where there is. Of
+    /// several that try at once exactly one gets true.
+    package consuming func commitExclusively() throws(StorageError) -> Bool {
+        do {
+            try file.synchronize()
+        } catch {
+            throw error.told(of: path)
+        }
+        // Link and not rename: it fails where the name is taken, on network file systems too.
+        // There a repeated request may report the name as taken by the first one: the link count tells.
+        if link(temporary, path) != 0 {
+            let number = errno
+            guard try file.status().st_nlink > 1 else {
+                if number == EEXIST { return false }
+                throw StorageError(errno: number, path: path, doing: "name the finished file")
+            }
+        }
+        unlink(temporary)
+        isCommitted = true
+        try Folder.synchronize(Folder.parent(of: path))
+        return true
+    }
+
+    /// Whether a base name is that of a file that was never committed.
+    package static func isTemporary(_ baseName: some StringProtocol) -> Bool {
+        baseName.hasPrefix(".") && baseName.hasSuffix(".tmp")
+    }
+
+    private static func temporaryPath(for path: String) -> String {
+        let base = path.split(separator: "/").last.map(String.init) ?? ""
+        let random = String(UInt64.random(in: 0...UInt64.max), radix: 36)
+        // Shortened, so that a name of the longest legal length has a legal temporary one.
+        return Folder.join(Folder.parent(of: path), ".\(base.prefix(64)).\(getpid())-\(random).tmp")
+    }
+}
+
+extension StorageError {
+    /// The same, told of the file that was meant rather than of its temporary name.
+    func told(of path: String) -> StorageError {
+        var error = self
+        error.path = path
+        return error
+    }
+}
