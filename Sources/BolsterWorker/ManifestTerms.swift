@@ -1,0 +1,76 @@
+import BolsterAugmentation
+import BolsterDataset
+import BolsterInference
+import BolsterRecords
+
+// The manifest's words in the words of the modules that carry them out: these know nothing of each other.
+
+extension Manifest.EnsembleSettings.Store {
+    var tensorType: TensorType {
+        switch self {
+        case .bf16: .bf16
+        case .fp32: .fp32
+        }
+    }
+}
+
+extension Manifest {
+    /// Every model package that the manifest names, captioners first, each once.
+    package var models: [String] {
+        var models: [String] = []
+        for model in captioners.map(\.model) + (ensemble?.teachers ?? []) where !models.contains(model) {
+            models.append(model)
+        }
+        return models
+    }
+}
+
+extension Decoding {
+    var captionDecoding: CaptionDecoding {
+        let method: CaptionDecoding.Method =
+            switch self.method {
+            case .greedy: .greedy
+            case .topK: .topK
+            case .topP: .topP
+            }
+        return CaptionDecoding(
+            method: method, topP: topP, topK: topK, temperature: temperature, minLength: minLength,
+            maxLength: maxLength, repetitionPenalty: repetitionPenalty)
+    }
+}
+
+extension Manifest.CaptionerSettings.Keep {
+    var captionKeeping: CaptionKeeping {
+        switch self {
+        case .firstSentence: .firstSentence
+        case .everything: .everything
+        }
+    }
+}
+
+extension ModelPackage {
+    /// What brings an image to this model's input where no augmentation does.
+    package var evaluationTransform: EvaluationTransform {
+        let filter: AugmentationConfiguration.Interpolation =
+            switch interpolation {
+            case .bicubic: .bicubic
+            case .bilinear: .bilinear
+            }
+        let mode: EvaluationTransform.ResizeMode =
+            switch resizeMode {
+            case .shortest: .shortest
+            case .squash: .squash
+            }
+        return EvaluationTransform(imageSize: imageSize, interpolation: filter, resizeMode: mode)
+    }
+}
+
+extension Device {
+    /// What kind of processor computes, without which one it is.
+    var kind: String {
+        switch self {
+        case .cpu: "cpu"
+        case .cuda: "cuda"
+        }
+    }
+}

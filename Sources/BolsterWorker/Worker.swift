@@ -1,0 +1,212 @@
+import BolsterDataset
+import BolsterInference
+import BolsterLeasing
+import BolsterMessaging
+import BolsterRecords
+import BolsterStorage
+import Foundation
+import Logging
+
+/// A worker process on one device: asks for leases, runs the models, stores and commits chunks.
+///
+/// The thread that calls `run` owns the models and computes; a second one serves the socket; reading and
+/// preparing samples has threads of its own.
+package final class Worker: Sendable {
+    package enum Outcome: Sendable, Equatable {
+        /// The run is over, with so many units given up.
+        case finished(quarantined: Int, blocked: Int)
+        /// Told to leave; the leases are handed back.
+        case drained
+        /// Told to leave at once; the leases expire.
+        case interrupted
+        case refused(String)
+    }
+
+    private let configuration: WorkerConfiguration
+    private let current = CurrentDriver()
+
+    package init(_ configuration: WorkerConfiguration) {
+        self.configuration = configuration
+    }
+
+    /// The first call lets the worker finish its chunk, hand back its leases and leave; the second ends it.
+    package func drain() { current.stop() }
+
+    /// Works until the run is over or the worker is told to leave.
+    ///
+    /// - Throws: MessagingError, InferenceError or WorkerError when this worker cannot work at all.
+    package func run() throws -> Outcome {
+        while true {
+            if let outcome = try runOneManifest() { return outcome }
+            configuration.log.notice("the coordinator has another manifest now; starting anew")
+        }
+    }
+
+    /// - Returns: nil when the coordinator has another manifest now.
+    private func runOneManifest() throws -> Outcome? {
+        let runtime = try InferenceRuntime.locate()
+        let socket = try DealerSocket(
+            connect: configuration.endpoint, identity: Array(identity.utf8), security: configuration.security)
+        var session = WorkerSession.Configuration(
+            worker: WorkerID(configuration.name), incarnation: incarnation,
+            hello: Hello(
+                host: configuration.host, labels: [], device: configuration.device.description,
+                computeClass: "onnxruntime-\(runtime.version)/\(configuration.device.kind)",
+                program: configuration.program))
+        session.giveUpAfter = configuration.giveUpAfter
+        let driver = SessionDriver(configuration, socket: socket, session: WorkerSession(session))
+        current.set(driver)
+        let network = Thread { driver.run() }
+        network.name = "session"
+        network.start()
+        defer { driver.close() }
+        return try Computation(configuration, driver, runtime).run()
+    }
+
+    /// Distinguishes this start of the worker from earlier ones of the same name.
+    private let incarnation = UInt64(Date().timeIntervalSince1970 * 1000)
+
+    private var identity: String { String("\(configuration.name)#\(incarnation)".suffix(200)) }
+}
+
+/// The driver that signals reach, whichever is current.
+private final class CurrentDriver: @unchecked Sendable {
+    private let lock = NSLock()
+    private var driver: SessionDriver?
+    private var stops = 0
+
+    func set(_ driver: SessionDriver) {
+        lock.lock()
+        self.driver = driver
+        let stops = self.stops
+        lock.unlock()
+        for _ in 0..<stops { driver.stop() }
+    }
+
+    func stop() {
+        lock.lock()
+        stops += 1
+        let driver = self.driver
+        lock.unlock()
+        driver?.stop()
+    }
+}
+
+/// What the compute thread does for one manifest.
+private final class Computation {
+    private let configuration: WorkerConfiguration
+    private let driver: SessionDriver
+    private let runtime: InferenceRuntime
+    private let log: Logger
+    private var runner: UnitRunner?
+    private var stages: [String: Stage] = [:]
+    private var loaded: [String] = []
+
+    init(_ configuration: WorkerConfiguration, _ driver: SessionDriver, _ runtime: InferenceRuntime) {
+        self.configuration = configuration
+        self.driver = driver
+        self.runtime = runtime
+        self.log = configuration.log
+    }
+
+    func run() throws -> Worker.Outcome? {
+        while true {
+            switch try driver.next() {
+            case .configure(let welcome):
+                try configure(welcome)
+                driver.ready()
+            case .work(let grant):
+                try work(grant)
+            case .exit(let exit):
+                return try outcome(exit)
+            }
+        }
+    }
+
+    private func outcome(_ exit: WorkerSession.Exit) throws -> Worker.Outcome? {
+        switch exit {
+        case .finished(let quarantined, let blocked): .finished(quarantined: quarantined, blocked: blocked)
+        case .drained: .drained
+        case .interrupted: .interrupted
+        case .manifestChanged: nil
+        case .refused(let refusal): .refused(refusal.message)
+        case .unreachable:
+            throw WorkerError(
+                .refused,
+                "no answer from the coordinator: check that it runs, that the address is right, and that this"
+                    + " worker's key is on its allow-list", evidence: configuration.endpoint)
+        }
+    }
+
+    /// Reads the coordinator's manifest and proves that it means the same here.
+    private func configure(_ welcome: Welcome) throws {
+        let manifest = try Manifest.parse(welcome.manifest, file: "\(welcome.run) (from the coordinator)")
+        let models = try ModelShelf(
+            manifest: manifest, manifestDirectory: welcome.manifestDirectory, device: configuration.device,
+            threads: configuration.threads, cache: configuration.cache, runtime: runtime, log: log)
+        let stages = manifest.stages(modelDigests: models.digests)
+        let fingerprints = Dictionary(
+            welcome.stages.map { ($0.stage, $0.fingerprint) }, uniquingKeysWith: { first, _ in first })
+        for stage in stages where fingerprints[stage.id.name] != stage.fingerprint {
+            throw WorkerError(
+                .mismatch,
+                "the stage has another fingerprint here than at the coordinator: this node sees other model"
+                    + " packages, or runs another version of bolster", evidence: stage.id.name)
+        }
+        self.stages = Dictionary(stages.map { ($0.id.name, $0) }, uniquingKeysWith: { first, _ in first })
+        runner = UnitRunner(
+            manifest: manifest, models: models, output: ObjectStore(root: welcome.output),
+            threads: configuration.threads, log: log)
+    }
+
+    private func work(_ grant: Grant) throws {
+        guard let runner, let stage = stages[grant.unit.stage] else {
+            throw WorkerError(.mismatch, "a lease names a stage that the manifest has not", evidence: grant.unit.stage)
+        }
+        driver.progressed(grant, phase: .loading, chunk: grant.firstChunk, samples: 0)
+        do {
+            try runner.load(stage)
+        } catch {
+            // Not the unit's fault: the lease goes back unharmed, and this worker leaves with the reason.
+            driver.ended(grant, .stopped)
+            throw error
+        }
+        loaded = [stage.id.name] + loaded.filter { $0 != stage.id.name }
+        driver.loaded(stages: loaded)
+        let control = LeaseControl(driver, grant)
+        let started = ContinuousClock.now
+        do {
+            try runner.run(stage, grant, control: control)
+            let isWhole = control.mayContinue && control.reachedLast(of: grant)
+            driver.ended(grant, isWhole ? .complete : .stopped)
+            log.info(
+                isWhole ? "unit done" : "unit handed back",
+                metadata: metadata(grant, control, since: started))
+        } catch {
+            var metadata = metadata(grant, control, since: started)
+            metadata[LogKey.error] = "\(error)"
+            log.error("unit failed", metadata: metadata)
+            driver.ended(grant, .failed(Self.blame(error), message: "\(error)", sample: nil))
+        }
+    }
+
+    private func metadata(
+        _ grant: Grant, _ control: LeaseControl, since start: ContinuousClock.Instant
+    ) -> Logger.Metadata {
+        [
+            LogKey.stage: "\(grant.unit.stage)", LogKey.shard: "\(grant.shard.name)",
+            LogKey.epoch: "\(grant.epoch)", LogKey.samples: "\(control.samples)",
+            LogKey.seconds: "\((ContinuousClock.now - start) / .seconds(1))",
+        ]
+    }
+
+    /// Who is at fault, for the coordinator's decision whether another worker may do better.
+    private static func blame(_ error: any Error) -> Fail.Class {
+        switch error {
+        case is DatasetError: .shard
+        case let error as StorageError where error.code != .full: .shard
+        case is InferenceError: .model
+        default: .worker
+        }
+    }
+}

@@ -1,0 +1,42 @@
+import BolsterInference
+import BolsterMessaging
+import Logging
+
+/// Where and how fast a worker process works; what it makes is the manifest's to say.
+package struct WorkerConfiguration: Sendable {
+    /// The coordinator's address.
+    package var endpoint: String
+    package var security: ClientSecurity?
+    /// Unique in the run, and the same after a restart.
+    package var name: String
+    package var host: String
+    package var device: Device
+    /// For reading, decoding and augmenting, and for the models' operators.
+    package var threads: Int
+    /// A folder on this node for verified copies of model packages; nil reads them where they lie.
+    package var cache: String?
+    /// The process that watches over this one; when it is gone, this one ends too.
+    package var parent: Int32?
+    /// Without a word from the coordinator for so long, the worker gives up.
+    package var giveUpAfter: Duration
+    /// The program's version.
+    package var program: String
+    package var log: Logger
+
+    package init(
+        endpoint: String, security: ClientSecurity?, name: String, host: String, device: Device, threads: Int,
+        cache: String?, parent: Int32?, giveUpAfter: Duration, program: String, log: Logger
+    ) {
+        self.endpoint = endpoint
+        self.security = security
+        self.name = name
+        self.host = host
+        self.device = device
+        self.threads = threads
+        self.cache = cache
+        self.parent = parent
+        self.giveUpAfter = giveUpAfter
+        self.program = program
+        self.log = log
+    }
+}

@@ -1,0 +1,35 @@
+/// What stops a unit or a worker. A bad sample is not here: it is a skip in the records.
+package struct WorkerError: Error, CustomStringConvertible {
+    package enum Code: Sendable {
+        /// The manifest asks for what its models cannot do.
+        case wrongManifest
+        /// The coordinator's manifest, fingerprints or records and this worker's disagree.
+        case mismatch
+        /// A model's result has the wrong shape or length.
+        case wrongResult
+        /// A device that is none, or is named twice.
+        case wrongDevice
+        /// The coordinator refused this worker, or did not answer.
+        case refused
+    }
+
+    package let code: Code
+    package let message: String
+    /// The key, file or address that shows it.
+    package let evidence: String?
+    package let cause: (any Error)?
+
+    package init(_ code: Code, _ message: String, evidence: String? = nil, cause: (any Error)? = nil) {
+        self.code = code
+        self.message = message
+        self.evidence = evidence
+        self.cause = cause
+    }
+
+    package var description: String {
+        var text = message
+        if let evidence { text += " (\(evidence))" }
+        if let cause { text += ": \(cause)" }
+        return text
+    }
+}

@@ -1,0 +1,45 @@
+import ArgumentParser
+import Logging
+
+@main
+struct Bolster: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "bolster",
+        abstract: "Reinforces image-text datasets for CLIP training.",
+        discussion: """
+            A manifest says what to make: which shards, which captioners, which ensemble of teachers. The manifest \
+            decides bytes; flags decide where and how fast.
+
+            On one machine:   bolster run MANIFEST --workers 2
+            On a cluster:     bolster coordinate MANIFEST --listen tcp://HOST:5570 --state DIR   (one)
+                              bolster work --coordinator tcp://HOST:5570 --devices cuda:0-7      (many)
+                              bolster merge MANIFEST --out DIR                                   (at the end)
+
+            Exit codes: 0 all done; 1 it failed; 2 done, but units are quarantined or a check found faults; \
+            3 stopped before the end, start again to go on; 4 refused by the coordinator; 64 wrong usage.
+            """,
+        version: BolsterVersion.text,
+        subcommands: [
+            Run.self, Plan.self, Coordinate.self, Work.self, Status.self, Merge.self, Verify.self, Inspect.self,
+            Doctor.self,
+        ])
+}
+
+enum BolsterVersion {
+    static let text = "0.1.0"
+}
+
+/// What every verb that logs takes.
+struct LogOptions: ParsableArguments {
+    @Option(help: "Least severe messages that are logged: trace, debug, info, notice, warning, error.")
+    var logLevel: Logger.Level = .info
+
+    /// A logger to standard error.
+    func logger(_ label: String) -> Logger {
+        var logger = Logger(label: label) { StreamLogHandler.standardError(label: $0) }
+        logger.logLevel = logLevel
+        return logger
+    }
+}
+
+extension Logger.Level: @retroactive ExpressibleByArgument {}

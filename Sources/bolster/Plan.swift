@@ -1,0 +1,144 @@
+import ArgumentParser
+import BolsterDataset
+import BolsterInference
+import Foundation
+
+struct Plan: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Show what a manifest would do; touches nothing.",
+        discussion: """
+            Reads the manifest, looks for every shard and model package it names, and prints the stages with their \
+            fingerprints, the units, the bytes to read and an estimate of the bytes to store. With --count the \
+            shards are read through to count their samples.
+
+              bolster plan manifests/demo.yaml --count
+            """)
+
+    @Argument(help: "The manifest, a YAML file.")
+    var manifest: String
+
+    @Option(help: "The run's folder, instead of the manifest's output.")
+    var output: String?
+
+    @Flag(help: "Read every shard to count its samples.")
+    var count = false
+
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    func run() throws {
+        try reporting {
+            let run = try PreparedRun(manifest: manifest, output: output)
+            let summary = try PlanSummary(run, counting: count)
+            if json {
+                let encoder = JSONEncoder()
+                encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+                print(String(decoding: try encoder.encode(summary), as: UTF8.self))
+            } else {
+                print(summary.text)
+            }
+            return .done
+        }
+    }
+}
+
+/// What a run would do, for a person or as JSON.
+struct PlanSummary: Encodable {
+    struct StagePlan: Encodable {
+        let stage: String
+        let fingerprint: String
+        let reads: String?
+        let units: Int
+    }
+
+    struct Model: Encodable {
+        let path: String
+        let name: String
+        let kind: String
+        let digest: String
+    }
+
+    let run: String
+    let output: String
+    let shards: Int
+    let inputBytes: Int64
+    let samples: Int?
+    let chunk: Int
+    let units: Int
+    let stages: [StagePlan]
+    let models: [Model]
+    /// Bytes of embeddings of one sample with one ground-truth text, before compression.
+    let embeddingBytesPerSample: Int
+
+    init(_ run: PreparedRun, counting: Bool) throws {
+        self.run = run.manifest.name
+        self.output = run.output
+        shards = run.shards.count
+        inputBytes = run.shards.reduce(0) { $0 + $1.identity.size }
+        chunk = run.manifest.chunk
+        units = run.shards.count * run.stages.count
+        stages = run.stages.map {
+            StagePlan(
+                stage: $0.id.name, fingerprint: $0.fingerprint.hex, reads: $0.reads?.name,
+                units: run.shards.count)
+        }
+        models = run.manifest.models.compactMap { path in
+            run.packages[path].map {
+                Model(path: path, name: $0.name, kind: $0.kind.rawValue, digest: $0.digest.hex)
+            }
+        }
+        embeddingBytesPerSample = Self.embeddingBytes(run)
+        samples = counting ? try run.shards.reduce(0) { $0 + (try SampleCount.samples(in: $1)) } : nil
+    }
+
+    private static func embeddingBytes(_ run: PreparedRun) -> Int {
+        guard let ensemble = run.manifest.ensemble else { return 0 }
+        let width = run.teachers.reduce(0) { $0 + $1.embeddingWidth }
+        let texted = run.stages.reduce(1) { texts, stage in
+            if case .captionTexts(let captioner) = stage.kind {
+                return texts + run.manifest.captioners[captioner].captions
+            }
+            return texts
+        }
+        return (ensemble.views + texted) * width * (ensemble.store == .bf16 ? 2 : 4)
+    }
+
+    var text: String {
+        var lines = [
+            "run      \(run)",
+            "output   \(output)",
+            "input    \(shards) shards, \(bytesText(inputBytes))"
+                + (samples.map { ", \($0) samples" } ?? " (samples: not counted, see --count)"),
+            "units    \(units) (\(stages.count) stages × \(shards) shards), committed every \(chunk) samples",
+            "stored   \(bytesText(Int64(embeddingBytesPerSample))) of embeddings a sample before compression"
+                + (samples.map { ", \(bytesText(Int64($0 * embeddingBytesPerSample))) in total" } ?? ""),
+            "", "stages",
+        ]
+        for stage in stages {
+            lines.append(
+                "  \(padded(stage.stage, 28)) \(stage.fingerprint.prefix(12))"
+                    + (stage.reads.map { "  after \($0)" } ?? ""))
+        }
+        lines += ["", "models"]
+        for model in models {
+            lines.append("  \(padded(model.kind, 10)) \(padded(model.name, 24)) \(model.digest.prefix(12))  \(model.path)")
+        }
+        return lines.joined(separator: "\n")
+    }
+}
+
+func padded(_ text: String, _ width: Int) -> String {
+    text + String(repeating: " ", count: max(0, width - text.count))
+}
+
+/// "3.4 MB", in powers of ten as storage is sold.
+func bytesText(_ bytes: Int64) -> String {
+    var value = Double(bytes)
+    for unit in ["B", "kB", "MB", "GB", "TB"] {
+        if value < 1000 || unit == "TB" {
+            return unit == "B" ? "\(bytes) B" : String(format: "%.1f \(unit)", value)
+        }
+        value /= 1000
+    }
+    return "\(bytes) B"
+}

@@ -1,0 +1,70 @@
+import BolsterDataset
+import BolsterDeterminism
+import BolsterInference
+import BolsterStorage
+import BolsterWorker
+import Foundation
+
+/// A manifest with everything it names found: what plan, run, coordinate and merge begin with.
+struct PreparedRun {
+    let file: String
+    let text: String
+    /// Absolute; relative paths of the manifest start here.
+    let directory: String
+    let manifest: Manifest
+    let shards: [Shard]
+    /// By the model's name in the manifest.
+    let packages: [String: ModelPackage]
+    let stages: [Stage]
+    /// The run's folder, absolute.
+    let output: String
+
+    /// - Parameter output: takes the place of the manifest's `output`, relative to the working directory.
+    /// - Throws: ManifestErrors, StorageError or InferenceError, each naming the file concerned.
+    init(manifest file: String, output: String?) throws {
+        let path = absolutePath(file)
+        let text: String
+        do {
+            text = try String(contentsOfFile: path, encoding: .utf8)
+        } catch {
+            throw CommandError(
+                FileManager.default.fileExists(atPath: path)
+                    ? "the manifest \(file) cannot be read as UTF-8 text: \(error.localizedDescription)"
+                    : "there is no manifest \(file): give the path of a YAML file, such as manifests/demo.yaml")
+        }
+        let manifest = try Manifest.parse(text, file: file)
+        let directory = (path as NSString).deletingLastPathComponent
+        self.file = file
+        self.text = text
+        self.directory = directory
+        self.manifest = manifest
+        var packages: [String: ModelPackage] = [:]
+        for model in manifest.models {
+            packages[model] = try ModelPackage(directory: manifest.resolve(model, relativeTo: directory))
+        }
+        self.packages = packages
+        self.stages = manifest.stages(modelDigests: packages.mapValues(\.digest))
+        self.shards = try InputShards.find(patterns: manifest.input.shards, manifestDirectory: directory)
+        self.output =
+            output.map(absolutePath)
+            ?? (manifest.resolve(manifest.output, relativeTo: directory) as NSString).standardizingPath
+    }
+
+    /// The teachers' packages in the ensemble's order.
+    var teachers: [ModelPackage] {
+        (manifest.ensemble?.teachers ?? []).compactMap { packages[$0] }
+    }
+
+    var defaultDataset: String { output + "/dataset" }
+}
+
+/// A mistake in how a verb was called that only the files show.
+struct CommandError: Error, CustomStringConvertible {
+    let description: String
+    init(_ description: String) { self.description = description }
+}
+
+func absolutePath(_ path: String) -> String {
+    let full = path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
+    return (full as NSString).standardizingPath
+}

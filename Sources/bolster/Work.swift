@@ -1,0 +1,126 @@
+import ArgumentParser
+import BolsterInference
+import BolsterMessaging
+import BolsterWorker
+import Foundation
+
+struct Work: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Work for a coordinator: one process per device, started again after a crash.",
+        discussion: """
+            Each process asks the coordinator for leases, runs the models on its device, stores record files in the \
+            run's output and commits them. Start it on as many machines as you like, at any time.
+
+              bolster work --coordinator tcp://127.0.0.1:5570
+              bolster work --coordinator tcp://head:5570 --devices cuda:0-7 --key worker.key --server-key head.pub
+
+            SIGTERM: no further chunk is begun, leases go back, exit code 3. A second one: at once.
+            """)
+
+    @Option(help: "The coordinator's address, e.g. tcp://127.0.0.1:5570.")
+    var coordinator: String
+
+    @Option(help: "Devices, comma-separated: cpu, cuda:0, cuda:0-7. One process each.")
+    var devices = "cpu"
+
+    @Option(help: "CPU threads in all, divided among the devices' processes. Default: all cores.")
+    var threads: Int?
+
+    @Option(help: "A folder on this node for verified copies of model packages, shared by all its workers.")
+    var cache: String?
+
+    @Option(help: "This worker's name, unique in the run; a restarted worker of the same name takes over at once.")
+    var name: String?
+
+    @OptionGroup var keys: ClientKeyOptions
+    @OptionGroup var logging: LogOptions
+
+    @Option(help: .hidden)
+    var supervisedBy: Int32?
+
+    func validate() throws {
+        if let threads, threads < 1 { throw ValidationError("--threads takes a number from 1, not \(threads)") }
+        _ = try deviceList()
+    }
+
+    func run() throws {
+        try reporting {
+            let list = try deviceList()
+            let total = threads ?? ProcessInfo.processInfo.activeProcessorCount
+            if let supervisedBy { return try workHere(list[0], threads: total, parent: supervisedBy) }
+            return try superviseChildren(list, threads: max(1, total / list.count))
+        }
+    }
+
+    private func deviceList() throws -> [Device] {
+        do {
+            return try DeviceList.parse(devices)
+        } catch {
+            throw ValidationError("--devices: \(error)")
+        }
+    }
+
+    private func workHere(_ device: Device, threads: Int, parent: Int32) throws -> Outcome {
+        let worker = Worker(
+            WorkerConfiguration(
+                endpoint: coordinator, security: try keys.security(), name: name ?? Self.defaultName(device),
+                device: device, threads: threads, cache: cache.map(absolutePath), parent: parent,
+                program: BolsterVersion.text, log: logging.logger("bolster.work")))
+        let signals = StopSignals(first: { worker.drain() }, second: { Foundation.exit(Outcome.interrupted.rawValue) })
+        defer { signals.cancel() }
+        return switch try worker.run() {
+        case .finished: .done
+        case .drained: .interrupted
+        case .refused(let reason): try refused(reason)
+        }
+    }
+
+    private func refused(_ reason: String) throws -> Outcome {
+        Terminal.note("bolster: the coordinator refused this worker: \(reason)")
+        return .refused
+    }
+
+    private func superviseChildren(_ devices: [Device], threads: Int) throws -> Outcome {
+        let base = name ?? Self.hostName
+        let slots = devices.enumerated().map { index, device in
+            let name = devices.count == 1 && self.name != nil ? base : "\(base)-\(device)"
+            return WorkerSupervisor.Slot(
+                name: name,
+                arguments: childArguments(device, threads: threads, name: name))
+        }
+        let supervisor = WorkerSupervisor(
+            program: try programPath(), slots: slots, log: logging.logger("bolster.supervisor"))
+        let signals = StopSignals(first: { supervisor.stop() }, second: { supervisor.kill() })
+        defer { signals.cancel() }
+        try supervisor.start()
+        return Outcome.worst(of: supervisor.wait())
+    }
+
+    private func childArguments(_ device: Device, threads: Int, name: String) -> [String] {
+        var arguments = [
+            "work", "--coordinator", coordinator, "--devices", "\(device)", "--threads", "\(threads)", "--name", name,
+            "--supervised-by", "\(getpid())", "--log-level", "\(logging.logLevel)",
+        ]
+        if let cache { arguments += ["--cache", cache] }
+        arguments += keys.arguments
+        return arguments
+    }
+
+    private static func defaultName(_ device: Device) -> String { "\(hostName)-\(device)" }
+    static var hostName: String { ProcessInfo.processInfo.hostName }
+}
+
+extension Outcome {
+    /// What a parent of several workers ends with: the gravest of their exit codes.
+    static func worst(of codes: [Int32]) -> Outcome {
+        let order: [Outcome] = [.done, .interrupted, .faulty, .refused, .failed]
+        let outcomes = codes.map { Outcome(rawValue: $0) ?? .failed }
+        return outcomes.max { (order.firstIndex(of: $0) ?? 0) < (order.firstIndex(of: $1) ?? 0) } ?? .done
+    }
+}
+
+/// This executable's own path, to start workers with.
+func programPath() throws -> String {
+    let path = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+    return path.hasSuffix(" (deleted)") ? String(path.dropLast(10)) : path
+}
