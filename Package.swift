@@ -32,7 +32,7 @@ let package = Package(
         .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
-        .systemLibrary(name: "CZMQ", pkgConfig: "libzmq", providers: [.apt(["libzmq3-dev"])]),
+        .systemLibrary(name: "CZMQ", providers: [.apt(["libzmq3-dev"])]),
 
         // MARK: Pure: values and bytes in, values and bytes out
         .target(name: "BolsterDeterminism", dependencies: ["CCrypto", "CXXHash"], swiftSettings: settings),
@@ -89,7 +89,9 @@ let package = Package(
         .testTarget(
             name: "BolsterAugmentationTests", dependencies: ["BolsterAugmentation"], swiftSettings: settings),
         .testTarget(name: "BolsterMessagingTests", dependencies: ["BolsterMessaging"], swiftSettings: settings),
-        .testTarget(name: "BolsterInferenceTests", dependencies: ["BolsterInference"], swiftSettings: settings),
+        .testTarget(
+            name: "BolsterInferenceTests", dependencies: ["BolsterInference"], exclude: ["generate_models.py"],
+            swiftSettings: settings),
         .testTarget(name: "BolsterStorageTests", dependencies: ["BolsterStorage"], swiftSettings: settings),
         .testTarget(
             name: "BolsterCoordinatorTests", dependencies: ["BolsterCoordinator"], swiftSettings: settings),
