@@ -1,0 +1,108 @@
+/// The captioner's caches: where a slot's rows lie in the memory that the graphs read and write.
+///
+///     cross_keys  [slot][cross layer][head][image token][d]   one block per slot
+///     cache_keys  [slot][layer][head][position][d]            `capacity` positions per head
+///     new_keys    [slot][layer][head][1][d]                   copied to the row's position after a step
+extension Captioner {
+    /// Floats of one image's cross keys, and of its cross values.
+    private var crossWidth: Int { shape.crossLayers * shape.heads * shape.imageTokens * shape.headWidth }
+
+    /// Gives the step graph memory for this many slots with this many cache rows each.
+    func bindStep(slots: Int, capacity: Int) throws(InferenceError) {
+        for name in ["ids", "positions", "lengths"] { try step.bind(name, [slots]) }
+        let cross = [slots, shape.crossLayers, shape.heads, shape.imageTokens, shape.headWidth]
+        let cache = [slots, shape.layers, shape.heads, capacity, shape.headWidth]
+        let added = [slots, shape.layers, shape.heads, 1, shape.headWidth]
+        for part in ["keys", "values"] {
+            try step.bind("cross_\(part)", cross)
+            try step.bind("cache_\(part)", cache)
+            try step.bind("new_\(part)", added)
+        }
+        try step.bind("logits", [slots, package.text.vocabularySize])
+    }
+
+    /// Computes cross keys and values of images, [count, 3, S, S], into the image graph's outputs.
+    func encode(_ pixels: UnsafeBufferPointer<Float>, count: Int) throws(InferenceError) {
+        let size = package.imageSize
+        try image.bind("pixels", [count, 3, size, size])
+        for part in ["keys", "values"] {
+            try image.bind(
+                "cross_\(part)", [count, shape.crossLayers, shape.heads, shape.imageTokens, shape.headWidth])
+        }
+        _ = image.floats("pixels").update(fromContentsOf: pixels)
+        try image.run()
+    }
+
+    /// Copies an encoded image's cross keys and values into a slot.
+    func copyCross(encodedRow: Int, toSlot slot: Int) {
+        let width = crossWidth
+        for part in ["keys", "values"] {
+            let source = image.floats("cross_\(part)")[encodedRow * width..<(encodedRow + 1) * width]
+            let target = step.floats("cross_\(part)")[slot * width..<(slot + 1) * width]
+            _ = UnsafeMutableBufferPointer(rebasing: target).update(fromContentsOf: source)
+        }
+    }
+
+    /// Moves a slot's caches to another slot.
+    func moveSlot(_ source: Int, to target: Int, cacheRows: Int, capacity: Int) {
+        let cacheWidth = shape.layers * shape.heads * capacity * shape.headWidth
+        for part in ["keys", "values"] {
+            Self.moveBlock(step.floats("cross_\(part)"), from: source, to: target, width: crossWidth)
+            if cacheRows > 0 {
+                Self.moveBlock(step.floats("cache_\(part)"), from: source, to: target, width: cacheWidth)
+            }
+        }
+    }
+
+    private static func moveBlock(
+        _ memory: UnsafeMutableBufferPointer<Float>, from source: Int, to target: Int, width: Int
+    ) {
+        let block = UnsafeMutableBufferPointer(rebasing: memory[target * width..<(target + 1) * width])
+        _ = block.update(fromContentsOf: memory[source * width..<(source + 1) * width])
+    }
+
+    /// Writes the keys and values that the last step computed for a slot into its caches.
+    func appendCache(slot: Int, position: Int, capacity: Int) {
+        let heads = shape.layers * shape.heads
+        let width = shape.headWidth
+        for part in ["keys", "values"] {
+            guard let added = step.floats("new_\(part)").baseAddress,
+                let cache = step.floats("cache_\(part)").baseAddress
+            else { preconditionFailure("the caches are empty") }
+            for head in slot * heads..<(slot + 1) * heads {
+                (cache + (head * capacity + position) * width).update(from: added + head * width, count: width)
+            }
+        }
+    }
+
+    /// The last step's logits of a slot.
+    ///
+    /// - Throws: `valueInvalid` where the largest is not finite.
+    func logits(slot: Int) throws(InferenceError) -> UnsafeMutableBufferPointer<Float> {
+        let width = package.text.vocabularySize
+        let row = UnsafeMutableBufferPointer(
+            rebasing: step.floats("logits")[slot * width..<(slot + 1) * width])
+        guard row.allSatisfy({ $0.isFinite }) else {
+            throw InferenceError(
+                .valueInvalid,
+                "\(package.name): step.onnx gave logits that are not finite: the model or the device is broken")
+        }
+        return row
+    }
+
+    /// Logits of the first token after the start token, [count, V].
+    func firstLogits(
+        _ pixels: UnsafeBufferPointer<Float>, count: Int
+    ) throws(InferenceError) -> [Float] {
+        try encode(pixels, count: count)
+        try bindStep(slots: count, capacity: 1)
+        for slot in 0..<count {
+            copyCross(encodedRow: slot, toSlot: slot)
+            step.integers("ids")[slot] = Int64(tokenizer.start)
+            step.integers("positions")[slot] = 0
+            step.integers("lengths")[slot] = 0
+        }
+        try step.run()
+        return Array(step.floats("logits"))
+    }
+}

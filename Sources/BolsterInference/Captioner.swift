@@ -1,0 +1,167 @@
+import BolsterDeterminism
+
+/// One CoCa model: images to captions.
+///
+/// An image is encoded once. A text is decoded token by token against caches: the keys and values of the
+/// image's tokens are computed once per image, those of the text grow by one row a token. Rows of
+/// different age share a batch of fixed slots; a slot that is finished takes the next (image, caption).
+///
+///     image.onnx: pixels ─► cross keys, cross values ─┐ copied into a slot when a caption starts
+///     step.onnx:  token, position, caches ─► logits, one new row of keys and values ─► next token
+///
+/// Not Sendable: it belongs to the thread that made it.
+package final class Captioner {
+    /// How full the batches were.
+    package struct Usage: Sendable, Equatable {
+        /// Runs of the step graph.
+        package var steps = 0
+        /// Rows that those runs computed.
+        package var rows = 0
+        /// Rows among them that decoded nothing.
+        package var emptyRows = 0
+    }
+
+    package let package: ModelPackage
+    /// Counts since the model was loaded.
+    package internal(set) var usage = Usage()
+    let shape: ModelPackage.CaptionerShape
+    let tokenizer: CLIPTokenizer
+    /// Tokens whose text holds a full stop.
+    let fullStops: Set<Int>
+    var image: GraphSession
+    var step: GraphSession
+
+    /// Loads both graphs and checks their inputs and outputs. Files are taken as they are: call
+    /// `ModelPackage.verifyFiles()` before, and `runProbe()` after.
+    ///
+    /// - Parameter threads: threads inside one operator, 0 for one per core.
+    package init(
+        _ package: ModelPackage, runtime: InferenceRuntime, device: Device, threads: Int
+    ) throws(InferenceError) {
+        guard let shape = package.captioner else {
+            throw InferenceError(
+                .packageInvalid, "\(package.directory) holds a teacher; a captioner is needed here",
+                file: package.directory)
+        }
+        self.package = package
+        self.shape = shape
+        tokenizer = try CLIPTokenizer(package)
+        let words = tokenizer
+        fullStops = Set((0..<package.text.vocabularySize).filter { words.holdsFullStop($0) })
+        image = try GraphSession(
+            path: package.path("image.onnx"), runtime: runtime, device: device, threads: threads)
+        step = try GraphSession(
+            path: package.path("step.onnx"), runtime: runtime, device: device, threads: threads)
+        try Self.requireShapes(of: image, step, package, shape)
+    }
+
+    /// Captions images.
+    ///
+    /// - Parameters:
+    ///   - pixels: normalised, [N, 3, S, S].
+    ///   - keys: N sample keys, which with the caption's index choose its random numbers.
+    ///   - batch: number of slots.
+    /// - Returns: for each image, `captionsPerImage` texts in order. A text may be empty.
+    package func captions(
+        pixels: UnsafeBufferPointer<Float>, keys: [String], captionsPerImage: Int, seed: UInt64,
+        decoding: CaptionDecoding, keep: CaptionKeeping, batch: Int
+    ) throws(InferenceError) -> [[String]] {
+        let tokens = try decode(
+            pixels: pixels, keys: keys, captionsPerImage: captionsPerImage, seed: seed, decoding: decoding,
+            keep: keep, batch: batch)
+        return tokens.map { captions in captions.map { text(of: $0, keep: keep) } }
+    }
+
+    /// As `captions`, but the tokens: start token first, no end token.
+    func decode(
+        pixels: UnsafeBufferPointer<Float>, keys: [String], captionsPerImage: Int, seed: UInt64,
+        decoding: CaptionDecoding, keep: CaptionKeeping, batch: Int
+    ) throws(InferenceError) -> [[[Int]]] {
+        let size = package.imageSize
+        precondition(
+            pixels.count == keys.count * 3 * size * size, "\(pixels.count) floats are not \(keys.count) images")
+        precondition(batch > 0 && captionsPerImage > 0, "\(batch) slots, \(captionsPerImage) captions")
+        try decoding.validate(maximumLength: shape.maximumLength)
+        let queue = CaptionQueue(
+            keys: keys, captionsPerImage: captionsPerImage, seed: seed, maxLength: decoding.maxLength,
+            start: tokenizer.start, terminators: [tokenizer.end, tokenizer.pad],
+            closers: keep == .firstSentence ? fullStops : [])
+        var run = CaptionRun(
+            queue: queue, sampler: TokenSampler(
+                decoding, vocabularySize: package.text.vocabularySize, end: tokenizer.end),
+            slots: min(batch, keys.count * captionsPerImage), capacity: decoding.maxLength - 2)
+        return try run.finish(with: self, pixels: pixels)
+    }
+
+    /// The caption of a row of tokens: with `.firstSentence` what comes before the first full stop; white
+    /// space at the end is removed.
+    func text(of tokens: [Int], keep: CaptionKeeping) -> String {
+        let decoded = tokenizer.decode(tokens.dropFirst())
+        var scalars = Array(decoded.unicodeScalars)
+        if keep == .firstSentence, let stop = scalars.firstIndex(of: ".") {
+            scalars.removeSubrange(stop...)
+        }
+        while let last = scalars.last, TextCleaning.isSpace(last) { scalars.removeLast() }
+        var text = String.UnicodeScalarView()
+        text.append(contentsOf: scalars)
+        return String(text)
+    }
+
+    /// Decodes the package's probe greedily and compares with what OpenCLIP decoded when it was made:
+    /// first logits within `ModelProbe.tolerance` of their largest, tokens exactly.
+    package func runProbe() throws(InferenceError) {
+        let probe = try CaptionerProbe(package, shape: shape)
+        let decoding = CaptionDecoding(
+            method: .greedy, minLength: shape.decoding.minLength, maxLength: shape.maximumLength)
+        let keys = (0..<CaptionerProbe.count).map { String($0) }
+        let (first, tokens) = try probe.pixels.withUnsafeBufferPointer { (pixels) throws(InferenceError) in
+            (
+                try firstLogits(pixels, count: CaptionerProbe.count),
+                try decode(
+                    pixels: pixels, keys: keys, captionsPerImage: 1, seed: 0, decoding: decoding, keep: .everything,
+                    batch: CaptionerProbe.count)
+            )
+        }
+        let scale = probe.firstLogits.reduce(Float(1)) { max($0, abs($1)) }
+        try ModelProbe.compare(first, probe.firstLogits, "first_logits", package, scale: scale)
+        for index in 0..<CaptionerProbe.count {
+            let row = probe.greedyIDs[index * shape.maximumLength..<(index + 1) * shape.maximumLength]
+            let expected = row.dropFirst().prefix { $0 != tokenizer.end && $0 != tokenizer.pad }.map { Int($0) }
+            guard Array(tokens[index][0].dropFirst()) == expected else {
+                throw InferenceError(
+                    .probeFailed,
+                    "\(package.directory): the probe's image \(index) gives the tokens "
+                        + "\(tokens[index][0].dropFirst()), OpenCLIP gave \(expected): this device or build computes "
+                        + "wrongly, or the graphs are not the probe's", file: package.path(package.probe))
+            }
+        }
+    }
+
+    private static func requireShapes(
+        of image: borrowing GraphSession, _ step: borrowing GraphSession, _ package: ModelPackage,
+        _ shape: ModelPackage.CaptionerShape
+    ) throws(InferenceError) {
+        func floats(_ name: String, _ dimensions: [Int]) -> TensorDeclaration {
+            TensorDeclaration(name: name, element: TensorElement.float32.rawValue, dimensions: dimensions)
+        }
+        func integers(_ name: String) -> TensorDeclaration {
+            TensorDeclaration(name: name, element: TensorElement.int64.rawValue, dimensions: [-1])
+        }
+        let size = package.imageSize
+        let cross = [-1, shape.crossLayers, shape.heads, shape.imageTokens, shape.headWidth]
+        let cache = [-1, shape.layers, shape.heads, -1, shape.headWidth]
+        let added = [-1, shape.layers, shape.heads, 1, shape.headWidth]
+        try image.require(
+            inputs: [floats("pixels", [-1, 3, size, size])],
+            outputs: [floats("cross_keys", cross), floats("cross_values", cross)])
+        try step.require(
+            inputs: [
+                integers("ids"), integers("positions"), integers("lengths"), floats("cross_keys", cross),
+                floats("cross_values", cross), floats("cache_keys", cache), floats("cache_values", cache),
+            ],
+            outputs: [
+                floats("logits", [-1, package.text.vocabularySize]), floats("new_keys", added),
+                floats("new_values", added),
+            ])
+    }
+}

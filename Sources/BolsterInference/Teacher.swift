@@ -1,0 +1,129 @@
+import Foundation
+
+/// One CLIP model: images and texts to embeddings of unit length.
+///
+/// Not Sendable: it belongs to the thread that made it.
+package final class Teacher {
+    package let package: ModelPackage
+    private let tokenizer: CLIPTokenizer
+    private var image: GraphSession
+    private var text: GraphSession
+
+    /// Loads both graphs and checks their inputs and outputs. Files are taken as they are: call
+    /// `ModelPackage.verifyFiles()` before, and `runProbe()` after.
+    ///
+    /// - Parameter threads: threads inside one operator, 0 for one per core.
+    package init(
+        _ package: ModelPackage, runtime: InferenceRuntime, device: Device, threads: Int
+    ) throws(InferenceError) {
+        guard package.kind == .teacher else {
+            throw InferenceError(
+                .packageInvalid, "\(package.directory) holds a captioner; a teacher is needed here",
+                file: package.directory)
+        }
+        self.package = package
+        tokenizer = try CLIPTokenizer(package)
+        let size = package.imageSize
+        let embedding = TensorDeclaration(
+            name: "embedding", element: TensorElement.float32.rawValue, dimensions: [-1, package.embeddingWidth])
+        image = try GraphSession(
+            path: package.path("image.onnx"), runtime: runtime, device: device, threads: threads)
+        try image.require(
+            inputs: [
+                TensorDeclaration(
+                    name: "pixels", element: TensorElement.float32.rawValue, dimensions: [-1, 3, size, size])
+            ], outputs: [embedding])
+        text = try GraphSession(
+            path: package.path("text.onnx"), runtime: runtime, device: device, threads: threads)
+        try text.require(
+            inputs: [
+                TensorDeclaration(
+                    name: "ids", element: TensorElement.int64.rawValue, dimensions: [-1, package.contextLength])
+            ], outputs: [embedding])
+    }
+
+    /// Embeds `count` images in one run.
+    ///
+    /// - Parameter pixels: normalised, [count, 3, S, S].
+    /// - Returns: [count, D], each row of unit length.
+    /// - Throws: `valueInvalid` where an embedding is not finite or has no length.
+    package func embedImages(
+        _ pixels: UnsafeBufferPointer<Float>, count: Int
+    ) throws(InferenceError) -> [Float] {
+        let size = package.imageSize
+        precondition(pixels.count == count * 3 * size * size, "\(pixels.count) floats are not \(count) images")
+        guard count > 0 else { return [] }
+        try image.bind("pixels", [count, 3, size, size])
+        try image.bind("embedding", [count, package.embeddingWidth])
+        _ = image.floats("pixels").update(fromContentsOf: pixels)
+        try image.run()
+        return try unitRows(Array(image.floats("embedding")), of: "image")
+    }
+
+    /// Embeds texts, `batch` in one run.
+    ///
+    /// - Returns: [texts, D], each row of unit length.
+    package func embedTexts(_ texts: [String], batch: Int = 64) throws(InferenceError) -> [Float] {
+        try embed(rows: texts.map { tokenizer.row($0) }, batch: batch)
+    }
+
+    private func embed(rows: [[Int64]], batch: Int) throws(InferenceError) -> [Float] {
+        precondition(batch > 0, "a batch of \(batch) texts")
+        var embeddings: [Float] = []
+        embeddings.reserveCapacity(rows.count * package.embeddingWidth)
+        for start in stride(from: 0, to: rows.count, by: batch) {
+            let count = min(batch, rows.count - start)
+            try text.bind("ids", [count, package.contextLength])
+            try text.bind("embedding", [count, package.embeddingWidth])
+            let ids = text.integers("ids")
+            for index in 0..<count {
+                for (column, id) in rows[start + index].enumerated() {
+                    ids[index * package.contextLength + column] = id
+                }
+            }
+            try text.run()
+            embeddings.append(contentsOf: try unitRows(Array(text.floats("embedding")), of: "text"))
+        }
+        return embeddings
+    }
+
+    /// Computes the package's probe and compares with what PyTorch computed when it was made: token ids
+    /// exactly, embeddings within `ModelProbe.tolerance`.
+    package func runProbe() throws(InferenceError) {
+        let probe = try TeacherProbe(package)
+        let images = try probe.pixels.withUnsafeBufferPointer { (pixels) throws(InferenceError) in
+            try embedImages(pixels, count: TeacherProbe.count)
+        }
+        try ModelProbe.compare(images, probe.imageEmbedding, "image_embedding", package)
+        for (index, string) in probe.texts.enumerated() {
+            let expected = Array(probe.ids[index * package.contextLength..<(index + 1) * package.contextLength])
+            guard tokenizer.row(string) == expected else {
+                throw InferenceError(
+                    .probeFailed,
+                    "\(package.directory): the probe's text \(index) \"\(string)\" gives other tokens than it did "
+                        + "in OpenCLIP", file: package.path(package.probe))
+            }
+        }
+        let texts = try embedTexts(probe.texts, batch: TeacherProbe.count)
+        try ModelProbe.compare(texts, probe.textEmbedding, "text_embedding", package)
+    }
+
+    /// Divides each row by its length once more: the graph's own division leaves an error of 1e-7.
+    private func unitRows(_ values: [Float], of kind: String) throws(InferenceError) -> [Float] {
+        let width = package.embeddingWidth
+        var rows = values
+        for start in stride(from: 0, to: values.count, by: width) {
+            var sum = 0.0
+            for index in start..<start + width { sum += Double(values[index]) * Double(values[index]) }
+            guard sum.isFinite, sum > 1e-12 else {
+                throw InferenceError(
+                    .valueInvalid,
+                    "\(package.name): the \(kind) embedding in row \(start / width) of the batch has the squared "
+                        + "length \(sum): the model or the device is broken")
+            }
+            let scale = 1 / sum.squareRoot()
+            for index in start..<start + width { rows[index] = Float(Double(values[index]) * scale) }
+        }
+        return rows
+    }
+}

@@ -1,0 +1,80 @@
+/// Cuts a cleaned text into the words that byte-pair merging works on. In order of preference: a special
+/// token; one of 's 't 're 've 'm 'll 'd; a run of letters; one number sign; a run of anything else that
+/// is not white space. Case is ignored; ſ (U+017F) counts as an s.
+struct WordSplitter: Sequence, IteratorProtocol {
+    private let text: [Unicode.Scalar]
+    private var position = 0
+
+    init(_ text: [Unicode.Scalar]) { self.text = text }
+
+    private static let special = [
+        Array(CLIPTokenizer.startText.unicodeScalars), Array(CLIPTokenizer.endText.unicodeScalars),
+    ]
+    private static let contractions = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d"].map {
+        Array($0.unicodeScalars)
+    }
+
+    mutating func next() -> ArraySlice<Unicode.Scalar>? {
+        while position < text.count, Self.separates(text[position]) { position += 1 }
+        guard position < text.count else { return nil }
+        let start = position
+        let fixed: [[Unicode.Scalar]]
+        switch text[start] {
+        case "<": fixed = Self.special
+        case "'": fixed = Self.contractions
+        default: fixed = []
+        }
+        if let word = fixed.first(where: { matches($0) }) {
+            position += word.count
+        } else if Self.isLetter(text[start]) {
+            while position < text.count, Self.isLetter(text[position]) { position += 1 }
+        } else if Self.isNumber(text[start]) {
+            position += 1
+        } else {
+            while position < text.count, Self.isSign(text[position]) { position += 1 }
+        }
+        return text[start..<position]
+    }
+
+    private func matches(_ word: [Unicode.Scalar]) -> Bool {
+        guard position + word.count <= text.count else { return false }
+        return word.indices.allSatisfy { index in
+            let scalar = text[position + index]
+            return scalar == word[index] || Self.smallLetter(scalar) == word[index]
+        }
+    }
+
+    private static func smallLetter(_ scalar: Unicode.Scalar) -> Unicode.Scalar {
+        switch scalar.value {
+        case 0x41...0x5A: Unicode.Scalar(UInt8(scalar.value) + 32)
+        case 0x17F: "s"
+        default: scalar
+        }
+    }
+
+    private static func isLetter(_ scalar: Unicode.Scalar) -> Bool {
+        if scalar.isASCII { return (0x61...0x7A).contains(scalar.value | 0x20) }
+        switch scalar.properties.generalCategory {
+        case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter: return true
+        default: return false
+        }
+    }
+
+    private static func isNumber(_ scalar: Unicode.Scalar) -> Bool {
+        if scalar.isASCII { return (0x30...0x39).contains(scalar.value) }
+        switch scalar.properties.generalCategory {
+        case .decimalNumber, .letterNumber, .otherNumber: return true
+        default: return false
+        }
+    }
+
+    private static func isSign(_ scalar: Unicode.Scalar) -> Bool {
+        !separates(scalar) && !isLetter(scalar) && !isNumber(scalar)
+    }
+
+    /// White space by Unicode's property, and U+0345: a mark whose capital is a letter, so that an
+    /// expression that ignores case counts it neither as a letter nor as anything else.
+    private static func separates(_ scalar: Unicode.Scalar) -> Bool {
+        scalar.properties.isWhitespace || scalar.value == 0x345
+    }
+}

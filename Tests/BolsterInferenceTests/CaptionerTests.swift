@@ -1,0 +1,120 @@
+import Foundation
+import Testing
+
+@testable import BolsterInference
+
+@Suite(.enabled(if: TestModels.hasRuntime)) struct CaptionerTests {
+    private func captioner(_ package: ModelPackage) throws -> Captioner {
+        try Captioner(package, runtime: try #require(TestModels.runtime), device: .cpu, threads: 1)
+    }
+
+    private func pixels(_ captioner: Captioner) throws -> [Float] {
+        try CaptionerProbe(captioner.package, shape: captioner.shape).pixels
+    }
+
+    private let keys = (0..<16).map { "sample-\($0)" }
+
+    @Test("The demo's captioners pass their probes", arguments: ["captioner-a", "captioner-b"])
+    func demoProbe(name: String) throws {
+        try captioner(try TestModels.demo(name)).runProbe()
+    }
+
+    @Test(
+        "Greedy texts equal open_clip's generate token for token", .enabled(if: TestModels.canGenerate),
+        arguments: [("greedy", 20, 5, 1.0), ("short", 9, 2, 1.0), ("penalised", 16, 3, 1.3)])
+    func greedy(name: String, maxLength: Int, minLength: Int, penalty: Double) throws {
+        let captioner = try captioner(try TestModels.package("captioner"))
+        try captioner.runProbe()
+        let expected = try TestModels.reference().array(name, type: "<i8", shape: [16, maxLength]).integers
+        let decoding = CaptionDecoding(
+            method: .greedy, minLength: minLength, maxLength: maxLength, repetitionPenalty: penalty)
+        // Seven slots for sixteen images: rows of different age share every batch.
+        let tokens = try pixels(captioner).withUnsafeBufferPointer {
+            try captioner.decode(
+                pixels: $0, keys: keys, captionsPerImage: 1, seed: 1, decoding: decoding, keep: .everything, batch: 7)
+        }
+        for index in 0..<16 {
+            let row = expected[index * maxLength..<(index + 1) * maxLength]
+            #expect(tokens[index][0] == row.prefix { $0 != captioner.tokenizer.end && $0 != 0 }.map { Int($0) })
+        }
+    }
+
+    @Test("Sampled captions depend on seed, key and index, not on the batch")
+    func composition() throws {
+        let captioner = try captioner(try TestModels.demo("captioner-a"))
+        let pixels = try pixels(captioner)
+        let decoding = CaptionDecoding(method: .topP, topP: 0.95)
+        func captions(_ range: Range<Int>, batch: Int, seed: UInt64 = 3) throws -> [[String]] {
+            let width = pixels.count / 16
+            return try pixels[range.lowerBound * width..<range.upperBound * width].withUnsafeBufferPointer {
+                try captioner.captions(
+                    pixels: $0, keys: Array(keys[range]), captionsPerImage: 3, seed: seed, decoding: decoding,
+                    keep: .everything, batch: batch)
+            }
+        }
+        let all = try captions(0..<16, batch: 64)
+        #expect(all == (try captions(0..<16, batch: 5)))
+        #expect(Array(all[4..<9]) == (try captions(4..<9, batch: 64)))
+        #expect(all[0] == (try captions(0..<1, batch: 1))[0])
+        #expect(all != (try captions(0..<16, batch: 64, seed: 4)))
+        #expect(Set(all.flatMap { $0 }).count > 16)
+    }
+
+    @Test("Slots are hardly ever empty")
+    func usage() throws {
+        let captioner = try captioner(try TestModels.demo("captioner-a"))
+        _ = try pixels(captioner).withUnsafeBufferPointer {
+            try captioner.captions(
+                pixels: $0, keys: keys, captionsPerImage: 5, seed: 1, decoding: CaptionDecoding(method: .topP),
+                keep: .firstSentence, batch: 16)
+        }
+        #expect(captioner.usage.rows > 80)
+        #expect(captioner.usage.emptyRows * 20 < captioner.usage.rows)
+    }
+
+    @Test("The first sentence is the whole text cut at its full stop")
+    func firstSentence() throws {
+        let captioner = try captioner(try TestModels.demo("captioner-b"))
+        let decoding = CaptionDecoding(method: .topP, topP: 0.98, temperature: 3)
+        func captions(_ keep: CaptionKeeping) throws -> [String] {
+            try pixels(captioner).withUnsafeBufferPointer {
+                try captioner.captions(
+                    pixels: $0, keys: keys, captionsPerImage: 4, seed: 9, decoding: decoding, keep: keep, batch: 8)
+            }.flatMap { $0 }
+        }
+        let whole = try captions(.everything)
+        let first = try captions(.firstSentence)
+        #expect(whole.contains { $0.contains(".") })
+        for (text, sentence) in zip(whole, first) {
+            let cut = text.prefix { $0 != "." }
+            #expect(sentence == String(cut.reversed().drop { $0.isWhitespace }.reversed()))
+        }
+    }
+
+    @Test("No images give no captions")
+    func none() throws {
+        let captioner = try captioner(try TestModels.demo("captioner-a"))
+        let captions = try captioner.captions(
+            pixels: UnsafeBufferPointer(start: nil, count: 0), keys: [], captionsPerImage: 5, seed: 0,
+            decoding: CaptionDecoding(method: .topP), keep: .firstSentence, batch: 4)
+        #expect(captions.isEmpty)
+    }
+
+    @Test("Decoding settings that contradict the model or each other are refused")
+    func wrongDecoding() throws {
+        let wrong: [(CaptionDecoding, String)] = [
+            (CaptionDecoding(method: .topP, topP: 0), "top_p is 0.0"),
+            (CaptionDecoding(method: .topP, topP: 1.5), "top_p is 1.5"),
+            (CaptionDecoding(method: .topK, topK: 0), "top_k is 0"),
+            (CaptionDecoding(method: .topP, temperature: 0), "temperature is 0.0"),
+            (CaptionDecoding(method: .greedy, minLength: 9, maxLength: 9), "more than min_length, which is 9"),
+            (CaptionDecoding(method: .greedy, maxLength: 31), "this model takes 3 to 30 tokens"),
+            (CaptionDecoding(method: .greedy, repetitionPenalty: 0), "repetition_penalty is 0.0"),
+        ]
+        for (decoding, words) in wrong {
+            let error = #expect(throws: InferenceError.self) { try decoding.validate(maximumLength: 30) }
+            #expect(error?.code == .decodingInvalid)
+            #expect(error?.message.contains(words) == true)
+        }
+    }
+}

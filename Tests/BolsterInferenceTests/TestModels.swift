@@ -1,0 +1,62 @@
+import BolsterDeterminism
+import Foundation
+
+@testable import BolsterInference
+
+/// The models that the tests run: the demo's, which are committed, and tiny random ones that
+/// generate_models.py makes with PyTorch once per version of itself and of the exporter.
+enum TestModels {
+    static let runtime: InferenceRuntime? = {
+        do {
+            return try InferenceRuntime.locate()
+        } catch {
+            print("skipped: \(error)")
+            return nil
+        }
+    }()
+
+    static let hasRuntime = runtime != nil
+    static let canGenerate = hasRuntime && PythonOracle.hasExporter
+
+    /// Folder with `teacher`, `captioner` and `reference.npz`.
+    static let generated: Result<String, any Error> = Result {
+        var hasher = SHA256Hasher()
+        let here = PythonOracle.checkout.appendingPathComponent("Tests/BolsterInferenceTests")
+        let generator = here.appendingPathComponent("generate_models.py")
+        for file in [generator, PythonOracle.checkout.appendingPathComponent("tools/export_openclip.py")] {
+            hasher.update([UInt8](try Data(contentsOf: file)))
+        }
+        let name = "bolster-test-models-\(hasher.finalize().hex.prefix(16))"
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(name)
+        if FileManager.default.fileExists(atPath: folder.path) { return folder.path }
+        let scratch = folder.appendingPathExtension(UUID().uuidString)
+        try PythonOracle.run([generator.path, scratch.path])
+        if FileManager.default.fileExists(atPath: folder.path) {
+            PythonOracle.remove(scratch)
+        } else {
+            try FileManager.default.moveItem(at: scratch, to: folder)
+        }
+        return folder.path
+    }
+
+    static func package(_ name: String) throws -> ModelPackage {
+        try ModelPackage(directory: try generated.get() + "/" + name)
+    }
+
+    static func reference() throws -> NumPyArchive {
+        let file = try generated.get() + "/reference.npz"
+        return try NumPyArchive(file: file, bytes: try PackageFile.bytes(of: file, atMost: 1 << 24))
+    }
+
+    static func demo(_ name: String) throws -> ModelPackage {
+        try ModelPackage(directory: PythonOracle.checkout.appendingPathComponent("manifests/demo/models/\(name)").path)
+    }
+
+    /// A copy of a demo package whose files may be changed; removed at the end of the body.
+    static func withCopy(of name: String, _ body: (String) throws -> Void) throws {
+        let copy = FileManager.default.temporaryDirectory.appendingPathComponent("bolster-\(UUID().uuidString)")
+        try FileManager.default.copyItem(atPath: try demo(name).directory, toPath: copy.path)
+        defer { PythonOracle.remove(copy) }
+        try body(copy.path)
+    }
+}
