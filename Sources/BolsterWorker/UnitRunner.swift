@@ -203,7 +203,12 @@ final class UnitRunner {
         }
         let file = RecordFile(header: header, keys: rows.keys, skips: rows.skips, columns: rows.columns)
         let bytes = try file.encode()
-        try output.write(grant.file(chunk: header.chunk), bytes)
+        let name = grant.file(chunk: header.chunk)
+        do {
+            try output.write(name, bytes)
+        } catch {
+            throw WorkerError(.unwritable, "a record file cannot be stored", evidence: name, cause: error)
+        }
         return ChunkResult(
             chunk: header.chunk, digest: XXH64Hasher.hash(of: bytes), bytes: Int64(bytes.count),
             samples: header.samples, skipped: rows.skips.count { $0 != nil }, isLast: header.isLast,

@@ -182,6 +182,10 @@ private final class Computation {
             log.info(
                 isWhole ? "unit done" : "unit handed back",
                 metadata: metadata(grant, control, since: started))
+        } catch let error as WorkerError where error.code == .unwritable {
+            // Another worker may be able to write; this one would only burn the units' attempts.
+            driver.ended(grant, .stopped)
+            throw error
         } catch {
             var metadata = metadata(grant, control, since: started)
             metadata[LogKey.error] = "\(error)"
@@ -204,7 +208,7 @@ private final class Computation {
     private static func blame(_ error: any Error) -> Fail.Class {
         switch error {
         case is DatasetError: .shard
-        case let error as StorageError where error.code != .full: .shard
+        case is StorageError: .shard
         case is InferenceError: .model
         default: .worker
         }

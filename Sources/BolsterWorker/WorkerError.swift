@@ -9,6 +9,8 @@ package struct WorkerError: Error, CustomStringConvertible {
         case wrongResult
         /// A device that is none, or is named twice.
         case wrongDevice
+        /// The output takes no record files from this worker: a full disk, missing rights.
+        case unwritable
         /// The coordinator refused this worker, or did not answer.
         case refused
     }

@@ -32,6 +32,9 @@ struct Work: ParsableCommand {
     @Option(help: "This worker's name, unique in the run; a restarted worker of the same name takes over at once.")
     var name: String?
 
+    @Option(help: "Minutes without a word from the coordinator after which the worker gives up.")
+    var giveUpAfter = 30
+
     @OptionGroup var keys: ClientKeyOptions
     @OptionGroup var logging: LogOptions
 
@@ -64,18 +67,21 @@ struct Work: ParsableCommand {
         let worker = Worker(
             WorkerConfiguration(
                 endpoint: coordinator, security: try keys.security(), name: name ?? Self.defaultName(device),
-                device: device, threads: threads, cache: cache.map(absolutePath), parent: parent,
-                program: BolsterVersion.text, log: logging.logger("bolster.work")))
-        let signals = StopSignals(first: { worker.drain() }, second: { Foundation.exit(Outcome.interrupted.rawValue) })
+                host: Self.hostName, device: device, threads: threads, cache: cache.map(absolutePath),
+                parent: parent, giveUpAfter: .seconds(60 * giveUpAfter), program: BolsterVersion.text,
+                log: logging.logger("bolster.work")))
+        let signals = StopSignals(
+            first: { worker.drain() }, second: { Foundation.exit(Outcome.interrupted.rawValue) })
         defer { signals.cancel() }
         return switch try worker.run() {
-        case .finished: .done
-        case .drained: .interrupted
-        case .refused(let reason): try refused(reason)
+        case .finished(quarantined: 0, blocked: 0): .done
+        case .finished: .faulty
+        case .drained, .interrupted: .interrupted
+        case .refused(let reason): refused(reason)
         }
     }
 
-    private func refused(_ reason: String) throws -> Outcome {
+    private func refused(_ reason: String) -> Outcome {
         Terminal.note("bolster: the coordinator refused this worker: \(reason)")
         return .refused
     }
@@ -99,7 +105,7 @@ struct Work: ParsableCommand {
     private func childArguments(_ device: Device, threads: Int, name: String) -> [String] {
         var arguments = [
             "work", "--coordinator", coordinator, "--devices", "\(device)", "--threads", "\(threads)", "--name", name,
-            "--supervised-by", "\(getpid())", "--log-level", "\(logging.logLevel)",
+            "--supervised-by", "\(getpid())", "--log-level", "\(logging.logLevel)", "--give-up-after", "\(giveUpAfter)",
         ]
         if let cache { arguments += ["--cache", cache] }
         arguments += keys.arguments
