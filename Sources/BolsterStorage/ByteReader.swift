@@ -15,7 +15,7 @@ package struct ByteReader: ~Copyable {
         guard status.st_mode & S_IFMT == S_IFREG else {
             throw StorageError(.notAFile, path: location, "cannot read: it is no plain file")
         }
-        identity = ShardIdentity(status)
+        let identity = ShardIdentity(status)
         guard offset >= 0, offset <= identity.size else {
             throw StorageError(
                 .changed, path: location,
@@ -26,6 +26,7 @@ package struct ByteReader: ~Copyable {
             throw StorageError(errno: errno, path: location, doing: "go to byte \(offset)")
         }
         posix_fadvise(file.descriptor, off_t(offset), 0, POSIX_FADV_SEQUENTIAL)
+        self.identity = identity
         self.file = file
     }
 
