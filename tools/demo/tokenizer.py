@@ -29,10 +29,10 @@ def byte_letters():
     return letters
 
 
-def clean(text):
+def clean(text, lower=True):
     """Mended, unescaped twice, white space collapsed, lower case: what CLIP was trained on."""
-    text = html.unescape(html.unescape(ftfy.fix_text(text)))
-    return " ".join(text.split()).lower()
+    text = " ".join(html.unescape(html.unescape(ftfy.fix_text(text))).split())
+    return text.lower() if lower else text
 
 
 def _joined(word, pair):
@@ -51,7 +51,8 @@ def _joined(word, pair):
 class Tokenizer:
     """Text to ids and back. `merges` is a list of pairs of symbols in the order of learning."""
 
-    def __init__(self, merges):
+    def __init__(self, merges, lower=True):
+        self.lower = lower
         self.letters = byte_letters()
         self.bytes = {letter: byte for byte, letter in self.letters.items()}
         self.merges = [tuple(m) for m in merges]
@@ -90,7 +91,7 @@ class Tokenizer:
 
     def encode(self, text):
         """Ids of the text, without start and end."""
-        return [i for word in WORD.findall(clean(text)) for i in self._word(word)]
+        return [i for word in WORD.findall(clean(text, self.lower)) for i in self._word(word)]
 
     def _word(self, word):
         if word not in self.cache:
@@ -132,6 +133,7 @@ class Tokenizer:
         (folder / "merges.txt").write_text("".join(f"{a} {b}\n" for a, b in self.merges))
 
     @classmethod
-    def load(cls, folder):
-        lines = (pathlib.Path(folder) / "merges.txt").read_text().splitlines()
-        return cls([line.split(" ") for line in lines])
+    def load(cls, folder, cleaning="lower"):
+        """The tokenizer of a model package; `cleaning` is its model.json's "lower" or "whitespace"."""
+        lines = (pathlib.Path(folder) / "merges.txt").read_text().split("\n")
+        return cls([line.split(" ") for line in lines if line], cleaning == "lower")
