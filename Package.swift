@@ -70,7 +70,8 @@ let package = Package(
                 "BolsterInference", "BolsterStorage", log,
             ], swiftSettings: settings),
         .target(
-            name: "BolsterMerger", dependencies: ["BolsterDataset", "BolsterRecords", "BolsterStorage", log],
+            name: "BolsterMerger",
+            dependencies: ["BolsterDataset", "BolsterDeterminism", "BolsterRecords", "BolsterStorage", log],
             swiftSettings: settings),
 
         // MARK: The command

@@ -51,7 +51,7 @@ extension RecordFile {
         guard json.count <= RecordLimits.headerBytesMax else {
             throw RecordsError(
                 .inconsistent,
-                "a record header of \(json.count) bytes exceeds \(RecordLimits.headerBytesMax): too many sources"
+                "a record header of \(json.count) bytes exceeds \(RecordLimits.headerBytesMax)"
             )
         }
         let size =

@@ -16,7 +16,7 @@ package struct RecordHeader: Codable, Sendable, Equatable {
 
     /// The bytes of the source shard that this chunk was made from.
     package struct SourceRange: Codable, Sendable, Equatable {
-        /// The first byte of the first sample's first tar header.
+        /// Where the chunk before ended; 0 for the first.
         package var start: Int64
         /// One past the last byte of the last sample's padding.
         package var end: Int64
@@ -39,7 +39,7 @@ package struct RecordHeader: Codable, Sendable, Equatable {
     /// The shard's name.
     package var shard: String
     package var shardIdentity: ShardIdentity
-    /// Nil for a stage that reads no source shard (the texts of a captioner) and for a chunk without samples.
+    /// Nil for a stage that reads no source shard: the texts of a captioner.
     package var range: SourceRange?
     /// Which chunk of the unit, from 0.
     package var chunk: Int

@@ -1,0 +1,98 @@
+/// What became of every sample of the input. Each is in exactly one class:
+///
+///     input = merged + excluded + skipped + missing
+package struct Coverage: Codable, Sendable, Equatable {
+    package struct Counts: Codable, Sendable, Equatable {
+        package var input = 0
+        package var merged = 0
+        /// Not selected by the manifest.
+        package var excluded = 0
+        /// A required stage says why it has nothing for the sample.
+        package var skipped = 0
+        /// A required stage's records are not there, or the source cannot be read so far.
+        package var missing = 0
+
+        package init() {}
+
+        package var addUp: Bool { input == merged + excluded + skipped + missing }
+
+        static func += (left: inout Counts, right: Counts) {
+            left.input += right.input
+            left.merged += right.merged
+            left.excluded += right.excluded
+            left.skipped += right.skipped
+            left.missing += right.missing
+        }
+    }
+
+    package struct ShardCoverage: Codable, Sendable, Equatable {
+        package var shard: String
+        package var counts = Counts()
+        /// Stage to reason to how many samples were left out for it; a sample counts with its first stage.
+        package var reasons: [String: [String: Int]] = [:]
+        /// Stage to compute class to chunks.
+        package var computeClasses: [String: [String: Int]] = [:]
+        /// Samples with more than one text of their own.
+        package var samplesWithSeveralTexts = 0
+        /// Why the shard could not be read to its end; how many samples follow is not known.
+        package var damage: String?
+
+        package init(shard: String) { self.shard = shard }
+
+        enum CodingKeys: String, CodingKey {
+            case shard, counts, reasons, damage
+            case computeClasses = "compute_classes"
+            case samplesWithSeveralTexts = "samples_with_several_texts"
+        }
+    }
+
+    package private(set) var total = Counts()
+    package private(set) var shards: [ShardCoverage] = []
+
+    package init() {}
+
+    package mutating func append(_ shard: ShardCoverage) {
+        shards.append(shard)
+        total += shard.counts
+    }
+
+    /// Nothing is missing and every shard was read to its end.
+    package var isComplete: Bool { total.missing == 0 && shards.allSatisfy { $0.damage == nil } }
+
+    /// Stage to reason to how many samples.
+    package var reasons: [String: [String: Int]] { summed(\.reasons) }
+
+    /// Stage to compute class to chunks.
+    package var computeClasses: [String: [String: Int]] { summed(\.computeClasses) }
+
+    private func summed(_ path: KeyPath<ShardCoverage, [String: [String: Int]]>) -> [String: [String: Int]] {
+        var sum: [String: [String: Int]] = [:]
+        for shard in shards {
+            for (stage, counts) in shard[keyPath: path] {
+                sum[stage, default: [:]].merge(counts, uniquingKeysWith: +)
+            }
+        }
+        return sum
+    }
+
+    /// For a person: a few lines.
+    package var summary: String {
+        var lines = [
+            "coverage  \(total.input) samples in \(shards.count) shards: \(total.merged) merged, "
+                + "\(total.excluded) excluded, \(total.skipped) skipped, \(total.missing) missing"
+        ]
+        for (stage, counts) in reasons.sorted(by: { $0.key < $1.key }) {
+            for (reason, count) in counts.sorted(by: { ($1.value, $0.key) < ($0.value, $1.key) }) {
+                lines.append("  \(stage): \(reason) \(count)")
+            }
+        }
+        for shard in shards {
+            if let damage = shard.damage { lines.append("  damaged: \(damage)") }
+        }
+        for (stage, classes) in computeClasses.sorted(by: { $0.key < $1.key }) where classes.count > 1 {
+            let parts = classes.sorted { $0.key < $1.key }.map { "\($0.value) chunks by \($0.key)" }
+            lines.append("  \(stage) has mixed compute classes: \(parts.joined(separator: "; "))")
+        }
+        return lines.joined(separator: "\n")
+    }
+}

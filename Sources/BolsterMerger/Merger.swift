@@ -1,0 +1,134 @@
+import BolsterDataset
+import BolsterRecords
+import BolsterStorage
+import Foundation
+
+/// Joins the records of a run with its source shards into a dataset, and proves what became of every sample.
+///
+/// Equal inputs give equal bytes. A merge that was interrupted goes on with the first shard that is not
+/// finished; a finished one is written again only when what it is made from has changed.
+package struct Merger {
+    private let configuration: MergeConfiguration
+    private let dataset: ObjectStore
+
+    package init(_ configuration: MergeConfiguration) {
+        self.configuration = configuration
+        dataset = ObjectStore(root: configuration.output)
+    }
+
+    package func run(progress: (MergeProgress) -> Void = { _ in }) throws(MergerError) -> Coverage {
+        var coverage = Coverage()
+        var bytes: [Int64] = []
+        var state = MergeProgress(shards: configuration.shards.count, shardsDone: 0, samples: 0)
+        progress(state)
+        for shard in configuration.shards {
+            let before = state.samples
+            let receipt = try merge(shard) { samples in
+                state.samples = before + samples
+                progress(state)
+            }
+            coverage.append(receipt.coverage)
+            bytes.append(receipt.bytes)
+            try checkComputeClasses(coverage)
+            state.shardsDone += 1
+            state.samples = coverage.total.input
+            progress(state)
+        }
+        for (name, content) in DatasetDescription(configuration, coverage: coverage, bytes: bytes).files {
+            do {
+                try dataset.write(name, content)
+            } catch {
+                throw MergerError(.storage, "cannot write \(name) beside the shards", cause: error)
+            }
+        }
+        return coverage
+    }
+
+    private func merge(_ shard: Shard, progress: (Int) -> Void) throws(MergerError) -> ShardReceipt {
+        let selection = try RecordSelection(configuration, shard: shard)
+        if !configuration.partial { try checkFinished(selection) }
+        let inputs = ShardReceipt.inputs(configuration, shard: shard, selection: selection)
+        if let receipt = try finished(shard), receipt.inputs == inputs { return receipt }
+
+        let merge = try ShardMerge(
+            configuration, shard: shard, selection: selection, output: try path(of: "\(shard.name).tar"))
+        let merged = try merge.run(progress: progress)
+        let receipt = ShardReceipt(inputs: inputs, bytes: merged.bytes, coverage: merged.coverage)
+        do {
+            try dataset.write(ShardReceipt.name(shard: shard.name), receipt.encoded())
+        } catch {
+            throw MergerError(.storage, "cannot write the receipt of \(shard.name): \(error)")
+        }
+        return receipt
+    }
+
+    /// The receipt of a shard whose tar is there and has the receipt's size.
+    private func finished(_ shard: Shard) throws(MergerError) -> ShardReceipt? {
+        let name = ShardReceipt.name(shard: shard.name)
+        do throws(StorageError) {
+            guard try dataset.exists(name), let receipt = ShardReceipt(decoding: try dataset.read(name))
+            else {
+                return nil
+            }
+            let tar = "\(shard.name).tar"
+            guard try dataset.exists(tar) else { return nil }
+            let size = try ByteReader(opening: dataset.location(of: tar)).identity.size
+            return size == receipt.bytes ? receipt : nil
+        } catch {
+            throw MergerError(
+                .storage, "cannot look at what is already merged of \(shard.name)", cause: error)
+        }
+    }
+
+    /// Every required stage must have all chunks up to the one that is marked as the last.
+    private func checkFinished(_ selection: RecordSelection) throws(MergerError) {
+        var lacking: [String] = []
+        for stage in configuration.required {
+            let chunks = selection.paths[stage.id] ?? [:]
+            let last = chunks.keys.max()
+            let hasHole = last.map { chunks.count != $0 + 1 } ?? true
+            if hasHole || chunks.count < selection.chunkCount {
+                lacking.append("\(stage.id) on \(selection.shard.name)")
+                continue
+            }
+            guard let last, let path = chunks[last] else { continue }
+            let bytes = try selection.read(path)
+            do throws(RecordsError) {
+                let header = try RecordFile.header(of: bytes, name: path)
+                if !header.isLast {
+                    lacking.append("\(stage.id) on \(selection.shard.name) after chunk \(last)")
+                }
+            } catch {
+                throw MergerError(
+                    .badRecords, "a record file cannot be used; restore it from a copy",
+                    evidence: [path], cause: error)
+            }
+        }
+        guard lacking.isEmpty else {
+            throw MergerError(
+                .unfinished,
+                "the run is not finished: go on with `bolster run`, or look for quarantined units with "
+                    + "`bolster status`, or merge what there is with --partial", evidence: lacking)
+        }
+    }
+
+    private func path(of name: String) throws(MergerError) -> String {
+        do {
+            return try dataset.location(of: name)
+        } catch {
+            throw MergerError(.storage, "cannot name a shard of the dataset", evidence: [name], cause: error)
+        }
+    }
+
+    private func checkComputeClasses(_ coverage: Coverage) throws(MergerError) {
+        guard configuration.strict else { return }
+        let mixed = coverage.computeClasses.filter { $0.value.count > 1 }.sorted { $0.key < $1.key }
+        guard mixed.isEmpty else {
+            throw MergerError(
+                .mixedComputeClasses,
+                "records come from different compute classes, so another run would not repeat their bytes; "
+                    + "merge without --strict to accept them",
+                evidence: mixed.map { "\($0.key): \($0.value.keys.sorted().joined(separator: " / "))" })
+        }
+    }
+}

@@ -1,0 +1,62 @@
+import BolsterDataset
+import BolsterDeterminism
+import Foundation
+
+/// What says that a shard of the dataset is finished, and from what it was made: a small file beside the
+/// shards, written after the tar. A merge that finds one with equal inputs, and the tar of that size, keeps
+/// the shard.
+///
+///     <dataset>/.merge/<shard>.json
+struct ShardReceipt: Codable, Equatable {
+    /// SHA-256 over everything that decides the shard's bytes.
+    var inputs: String
+    /// Bytes of the tar.
+    var bytes: Int64
+    var coverage: Coverage.ShardCoverage
+
+    static let folder = ".merge"
+
+    static func name(shard: String) -> String { "\(folder)/\(shard).json" }
+
+    /// Over the encodings' version, the merge settings, the fingerprints, the source's identity and the names
+    /// of the counting record files, which are never written twice.
+    static func inputs(
+        _ configuration: MergeConfiguration, shard: Shard, selection: RecordSelection
+    ) -> String {
+        let merge = configuration.manifest.merge
+        var lines = [
+            "dataset 1", merge.format.rawValue, merge.layout.rawValue, merge.embeddings.rawValue,
+            merge.images.rawValue, "\(configuration.partial)", shard.name, String(shard.identity.size),
+            shard.identity.version, String(configuration.manifest.chunk),
+        ]
+        lines += configuration.required.map(\.id.name)
+        lines.append("stages")
+        lines += configuration.stages.map { "\($0.id) \($0.fingerprint.hex)" }
+        lines.append("teachers")
+        lines += configuration.teachers.map { String($0.width) }
+        lines.append("records")
+        lines += selection.sortedPaths
+        return SHA256Hasher.digest(of: lines.joined(separator: "\n")).hex
+    }
+
+    func encoded() throws -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        return Array(try encoder.encode(self))
+    }
+
+    /// Nil for what is no receipt: then the shard is merged again.
+    init?(decoding bytes: [UInt8]) {
+        do {
+            self = try JSONDecoder().decode(ShardReceipt.self, from: Data(bytes))
+        } catch {
+            return nil
+        }
+    }
+
+    init(inputs: String, bytes: Int64, coverage: Coverage.ShardCoverage) {
+        self.inputs = inputs
+        self.bytes = bytes
+        self.coverage = coverage
+    }
+}

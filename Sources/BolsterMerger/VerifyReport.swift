@@ -1,0 +1,65 @@
+/// What `bolster verify` found in a dataset.
+package struct VerifyReport: Codable, Sendable, Equatable {
+    package struct Fault: Codable, Sendable, Equatable {
+        /// Stable and snake_case.
+        package var code: String
+        /// "" for the dataset as a whole.
+        package var shard: String
+        /// "" for a shard as a whole.
+        package var key: String
+        package var message: String
+
+        package init(code: String, shard: String = "", key: String = "", message: String) {
+            self.code = code
+            self.shard = shard
+            self.key = key
+            self.message = message
+        }
+    }
+
+    /// Faults beyond this many are counted, not listed.
+    package static let faultsMax = 1000
+
+    package var directory: String
+    package var shards = 0
+    package var samples = 0
+    package var bytes: Int64 = 0
+    /// The largest difference of a teacher's vector from length 1.
+    package var normErrorMax = 0.0
+    /// File extension to how many samples have it.
+    package var files: [String: Int] = [:]
+    package private(set) var faultCount = 0
+    package private(set) var faults: [Fault] = []
+
+    package init(directory: String) { self.directory = directory }
+
+    package var isGood: Bool { faultCount == 0 }
+
+    mutating func append(_ fault: Fault) {
+        faultCount += 1
+        if faults.count < Self.faultsMax { faults.append(fault) }
+    }
+
+    /// For a person.
+    package var summary: String {
+        let contents = files.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value)" }.joined(
+            separator: ", ")
+        var lines = [
+            "\(directory): \(samples) samples in \(shards) shards, \(bytes) bytes",
+            "  files: \(contents)", "  norms within \(normErrorMax) of 1",
+        ]
+        for fault in faults.prefix(50) {
+            let place = [fault.shard, fault.key].filter { !$0.isEmpty }.joined(separator: " ")
+            lines.append("  \(fault.code)\(place.isEmpty ? "" : " in \(place)"): \(fault.message)")
+        }
+        if faultCount > 50 { lines.append("  and \(faultCount - min(50, faults.count)) more faults") }
+        lines.append(isGood ? "no faults" : "\(faultCount) faults")
+        return lines.joined(separator: "\n")
+    }
+
+    enum CodingKeys: String, CodingKey {
+        case directory, shards, samples, bytes, files, faults
+        case normErrorMax = "norm_error_max"
+        case faultCount = "fault_count"
+    }
+}
