@@ -33,7 +33,12 @@ def check_dataset(folder, promise, per_shard, strict=False):
     if lacking:
         report.note(f"not checked with {', '.join(lacking)}: not installed")
     if strict:
-        report.check(oracle is not None and not lacking, "everything needed is installed", "this Python", str(hindrance))
+        report.check(
+            oracle is not None and not lacking,
+            "everything needed is installed",
+            "this Python",
+            str(hindrance),
+        )
     keys = {}
     for path in sorted(folder.glob("*.tar")):
         keys[path.stem] = whole.check_shard(path, promise, oracle, per_shard, report)
@@ -46,17 +51,27 @@ def check_dataset(folder, promise, per_shard, strict=False):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("dataset", type=pathlib.Path, help="the folder with the merged tars")
-    parser.add_argument("--manifest", type=pathlib.Path, required=True, help="the manifest that the dataset was made from")
-    parser.add_argument("--recompute", type=int, default=8, metavar="N", help="samples recomputed per shard, default 8")
+    parser.add_argument(
+        "--manifest", type=pathlib.Path, required=True, help="the manifest that the dataset was made from"
+    )
+    parser.add_argument(
+        "--recompute", type=int, default=8, metavar="N", help="samples recomputed per shard, default 8"
+    )
     parser.add_argument("--strict", action="store_true", help="a missing Python package is a failure")
     options = parser.parse_args()
     if not any(options.dataset.glob("*.tar")):
-        print(f"{options.dataset} holds no .tar: give the folder that `bolster merge` wrote, e.g. demo-run/dataset")
+        print(
+            f"{options.dataset} holds no .tar: give the folder that `bolster merge` wrote"
+        )
         print("0 passed, 0 failed")
         return 2
-    report = check_dataset(options.dataset, promises.read_promise(options.manifest), options.recompute, options.strict)
+    report = check_dataset(
+        options.dataset, promises.read_promise(options.manifest), options.recompute, options.strict
+    )
     report.print()
     return 1 if report.failed_count else 0
 

@@ -68,7 +68,9 @@ def expand_braces(text):
         parts = [str(n).zfill(len(first)) for n in range(int(first), int(last) + 1)]
     else:
         parts = inside.split(",")
-    return [rest for part in parts for rest in expand_braces(text[:found.start()] + part + text[found.end():])]
+    return [
+        rest for part in parts for rest in expand_braces(text[: found.start()] + part + text[found.end() :])
+    ]
 
 
 def source_shards(patterns, base):
@@ -97,8 +99,15 @@ def read_promise(path):
         begin += facts["embedding_width"]
     wanted = re.compile(ensemble.get("captions", "^syn_text.*$"))
     return Promise(
-        captions=captions, embedded=[c for c in captions if wanted.search(c)], teachers=teachers,
-        views=ensemble.get("views", 10), augmentation=ensemble.get("augmentation") or {},
-        layout=merge.get("layout", "split"), embeddings=merge.get("embeddings", "npz"),
-        images=merge.get("images", "include"), require=merge.get("require", "all"),
-        store=ensemble.get("store", "bf16"), shards=source_shards(manifest["input"]["shards"], base))
+        captions=captions,
+        embedded=[c for c in captions if wanted.search(c)],
+        teachers=teachers,
+        views=ensemble.get("views", 10),
+        augmentation=ensemble.get("augmentation") or {},
+        layout=merge.get("layout", "split"),
+        embeddings=merge.get("embeddings", "npz"),
+        images=merge.get("images", "include"),
+        require=merge.get("require", "all"),
+        store=ensemble.get("store", "bf16"),
+        shards=source_shards(manifest["input"]["shards"], base),
+    )

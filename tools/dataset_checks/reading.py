@@ -1,4 +1,4 @@
-"""Opening a merged dataset the way a trainer does, and more strictly: adjacency and duplicates are looked at."""
+"""Opening a merged dataset the way a trainer does, and more strictly: adjacency and duplicates count."""
 
 import gzip
 import io
@@ -60,7 +60,12 @@ def check_with_webdataset(path, keys, report):
     except Exception as error:  # whatever it raises is the finding
         report.check(False, "webdataset reads the shard", path.name, repr(error))
         return
-    report.check(found == keys, "webdataset reads the shard", path.name, f"{len(found)} keys, tarfile found {len(keys)}")
+    report.check(
+        found == keys,
+        "webdataset reads the shard",
+        path.name,
+        f"{len(found)} keys, tarfile found {len(keys)}",
+    )
 
 
 def read_embeddings(members, kind):
@@ -72,8 +77,10 @@ def read_embeddings(members, kind):
     if torch is None:
         return None, set()
     stored = torch.load(io.BytesIO(gzip.decompress(members["pth.gz"])), weights_only=True)
-    return ({name: t.float().numpy() for name, t in stored.items()},
-            {str(t.dtype).removeprefix("torch.") for t in stored.values()})
+    return (
+        {name: t.float().numpy() for name, t in stored.items()},
+        {str(t.dtype).removeprefix("torch.") for t in stored.values()},
+    )
 
 
 def image_of(members):

@@ -13,12 +13,21 @@ import sys
 import numpy as np
 from PIL import Image, ImageFile
 
-from dataset_checks import reading, samples
+from dataset_checks import samples
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "demo"))
 COSINE = 0.999
-REAPPLIED = {"uint8", "resize", "center_crop", "random_resized_crop", "random_horizontal_flip", "rand_augment", "to_tensor",
-             "to_rgb", "normalize"}
+REAPPLIED = {
+    "uint8",
+    "resize",
+    "center_crop",
+    "random_resized_crop",
+    "random_horizontal_flip",
+    "rand_augment",
+    "to_tensor",
+    "to_rgb",
+    "normalize",
+}
 
 
 def obstacle(promise):
@@ -30,7 +39,9 @@ def obstacle(promise):
         import torchvision  # noqa: F401
     except ImportError as error:
         return f"{error.name} is not installed"
-    strange = [n for n in promise.augmentation if samples.enabled(promise.augmentation, n) and n not in REAPPLIED]
+    strange = [
+        n for n in promise.augmentation if samples.enabled(promise.augmentation, n) and n not in REAPPLIED
+    ]
     return f"{', '.join(strange)} cannot be reapplied by this script" if strange else None
 
 
@@ -55,20 +66,45 @@ def reapply(image, view, augmentation):
 
     stored = dict(zip(samples.stored_transforms(augmentation), view))
     if samples.enabled(augmentation, "resize"):
-        image = functional.resize(image, settings("resize")["size"], interpolation(settings("resize"), "bilinear"))
+        image = functional.resize(
+            image, settings("resize")["size"], interpolation(settings("resize"), "bilinear")
+        )
     if samples.enabled(augmentation, "center_crop"):
         image = functional.center_crop(image, settings("center_crop")["size"])
     if samples.enabled(augmentation, "random_resized_crop"):
         size = settings("random_resized_crop")["size"]
-        image = functional.resized_crop(image, *stored["random_resized_crop"], [size, size] if isinstance(size, int) else size,
-                                        interpolation(settings("random_resized_crop"), "bilinear"))
+        image = functional.resized_crop(
+            image,
+            *stored["random_resized_crop"],
+            [size, size] if isinstance(size, int) else size,
+            interpolation(settings("random_resized_crop"), "bilinear"),
+        )
     if stored.get("random_horizontal_flip"):
         image = functional.hflip(image)
-    names = ("Identity", "ShearX", "ShearY", "TranslateX", "TranslateY", "Rotate", "Brightness", "Color", "Contrast",
-             "Sharpness", "Posterize", "Solarize", "AutoContrast", "Equalize")
+    names = (
+        "Identity",
+        "ShearX",
+        "ShearY",
+        "TranslateX",
+        "TranslateY",
+        "Rotate",
+        "Brightness",
+        "Color",
+        "Contrast",
+        "Sharpness",
+        "Posterize",
+        "Solarize",
+        "AutoContrast",
+        "Equalize",
+    )
     for number, magnitude in stored.get("rand_augment") or []:
-        image = autoaugment._apply_op(image, names[number], magnitude,
-                                      interpolation(settings("rand_augment"), "nearest"), settings("rand_augment").get("fill"))
+        image = autoaugment._apply_op(
+            image,
+            names[number],
+            magnitude,
+            interpolation(settings("rand_augment"), "nearest"),
+            settings("rand_augment").get("fill"),
+        )
     return image
 
 
@@ -82,9 +118,16 @@ class Oracle:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         self.promise = promise
-        self.sessions = [[onnxruntime.InferenceSession(str(t.folder / n), options, providers=["CPUExecutionProvider"])
-                          for n in ("image.onnx", "text.onnx")] for t in promise.teachers]
-        self.tokenizers = [Tokenizer.load(t.folder, t.facts["text"].get("clean", "lower")) for t in promise.teachers]
+        self.sessions = [
+            [
+                onnxruntime.InferenceSession(str(t.folder / n), options, providers=["CPUExecutionProvider"])
+                for n in ("image.onnx", "text.onnx")
+            ]
+            for t in promise.teachers
+        ]
+        self.tokenizers = [
+            Tokenizer.load(t.folder, t.facts["text"].get("clean", "lower")) for t in promise.teachers
+        ]
 
     def images(self, views):
         """Pillow images to [views, D]."""
@@ -94,7 +137,9 @@ class Oracle:
         parts = []
         for teacher, (session, _) in zip(self.promise.teachers, self.sessions):
             facts = teacher.facts["image"]
-            pixels = torch.stack([functional.normalize(functional.to_tensor(v), facts["mean"], facts["std"]) for v in views])
+            pixels = torch.stack(
+                [functional.normalize(functional.to_tensor(v), facts["mean"], facts["std"]) for v in views]
+            )
             size = (facts["size"], facts["size"])
             if tuple(pixels.shape[-2:]) != size:
                 pixels = torch.nn.functional.interpolate(pixels, size, mode="bicubic", align_corners=False)
@@ -132,7 +177,9 @@ def recompute_sample(oracle, members, arrays, image, where, report):
         except Exception as error:  # Pillow and torchvision raise many kinds on bad parameters
             report.check(False, "parameters can be reapplied", where, repr(error))
         else:
-            compare(oracle.images(pictures), arrays["image_emb"], promise, "recomputed image_emb", where, report)
+            compare(
+                oracle.images(pictures), arrays["image_emb"], promise, "recomputed image_emb", where, report
+            )
     captions = json.loads(members["syn.json"]) if "syn.json" in members else {}
     texts = [members["txt"].decode()] if "txt" in members else []
     columns = [c for c in promise.embedded if c in captions]
@@ -144,4 +191,11 @@ def recompute_sample(oracle, members, arrays, image, where, report):
         compare(oracle.texts(texts), arrays["text_emb"], promise, "recomputed text_emb", where, report)
     for column in columns:
         if f"{column}_emb" in arrays:
-            compare(oracle.texts(captions[column]), arrays[f"{column}_emb"], promise, f"recomputed {column}_emb", where, report)
+            compare(
+                oracle.texts(captions[column]),
+                arrays[f"{column}_emb"],
+                promise,
+                f"recomputed {column}_emb",
+                where,
+                report,
+            )

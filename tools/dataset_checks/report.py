@@ -33,7 +33,7 @@ class Report:
         for kind in sorted({*self.passed, *self.failures}):
             wrong = self.failures.get(kind, [])
             print(f"{'FAIL' if wrong else 'ok  '} {kind}: {self.passed[kind]} passed, {len(wrong)} failed")
-            for line in wrong[:self.shown]:
+            for line in wrong[: self.shown]:
                 print(f"       {line}")
             if len(wrong) > self.shown:
                 print(f"       and {len(wrong) - self.shown} more")

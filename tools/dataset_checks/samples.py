@@ -9,8 +9,22 @@ from PIL import Image
 from dataset_checks import reading
 
 # One magnitude per RandAugment operation: torchvision's range over all bins, as (least, greatest).
-MAGNITUDES = {0: (0, 0), 1: (-0.3, 0.3), 2: (-0.3, 0.3), 3: None, 4: None, 5: (-30, 30), 6: (-0.9, 0.9), 7: (-0.9, 0.9),
-              8: (-0.9, 0.9), 9: (-0.9, 0.9), 10: (4, 8), 11: (0, 255), 12: (0, 0), 13: (0, 0)}
+MAGNITUDES = {
+    0: (0, 0),
+    1: (-0.3, 0.3),
+    2: (-0.3, 0.3),
+    3: None,
+    4: None,
+    5: (-30, 30),
+    6: (-0.9, 0.9),
+    7: (-0.9, 0.9),
+    8: (-0.9, 0.9),
+    9: (-0.9, 0.9),
+    10: (4, 8),
+    11: (0, 255),
+    12: (0, 0),
+    13: (0, 0),
+}
 
 
 def read_json(members, name, where, report):
@@ -60,14 +74,20 @@ def check_captions(members, promise, where, report):
     if not promise.captions:
         return {}
     captions = read_json(members, "syn.json", where, report) or {}
-    report.check(set(captions) <= set(promise.captions), "syn.json has no other keys", where, str(sorted(captions)))
+    report.check(
+        set(captions) <= set(promise.captions), "syn.json has no other keys", where, str(sorted(captions))
+    )
     for column, count in promise.captions.items():
         texts = captions.get(column)
         if texts is None:
             report.check(not promise.requires(f"captions.{column}"), f"{column} is there", where)
             continue
-        report.check(len(texts) == count, f"{column} count", where, f"{len(texts)} captions, {count} promised")
-        report.check(all(isinstance(t, str) and t.strip() for t in texts), f"{column} texts", where, repr(texts)[:120])
+        report.check(
+            len(texts) == count, f"{column} count", where, f"{len(texts)} captions, {count} promised"
+        )
+        report.check(
+            all(isinstance(t, str) and t.strip() for t in texts), f"{column} texts", where, repr(texts)[:120]
+        )
     return captions
 
 
@@ -81,8 +101,12 @@ def check_shapes(arrays, members, captions, promise, where, report):
             return
         found = arrays[name].shape
         kind = f"{name} shape"
-        report.check(len(found) == 2 and found[1] == width and found[0] in rows, kind, where,
-                     f"{found}, expected {sorted(rows)} x {width}")
+        report.check(
+            len(found) == 2 and found[1] == width and found[0] in rows,
+            kind,
+            where,
+            f"{found}, expected {sorted(rows)} x {width}",
+        )
 
     shape("image_emb", "views", {promise.views})
     has_text = "txt" in members
@@ -92,8 +116,12 @@ def check_shapes(arrays, members, captions, promise, where, report):
         shape("text_emb", "texts.ground_truth", {1 + sum(promise.captions[c] for c in synthetic)})
         report.check(has_text, "txt is there", where)
     else:
-        report.check("text_emb" not in arrays or has_text == (arrays["text_emb"].shape[0] > 0), "txt and text_emb agree",
-                     where, f"txt {'present' if has_text else 'absent'}, text_emb {arrays.get('text_emb', 0)}"[:80])
+        report.check(
+            "text_emb" not in arrays or has_text == (arrays["text_emb"].shape[0] > 0),
+            "txt and text_emb agree",
+            where,
+            f"txt {'present' if has_text else 'absent'}, text_emb {arrays.get('text_emb', 0)}"[:80],
+        )
         shape("text_emb", "texts.ground_truth", {1, *range(2, 100)} if has_text else {0})
         for column in promise.embedded:
             shape(f"{column}_emb", f"texts.{column}", {promise.captions[column]})
@@ -110,7 +138,9 @@ def check_numbers(name, array, promise, where, report):
     for number, teacher in enumerate(promise.teachers):
         norms = np.linalg.norm(array[:, teacher.columns].astype(np.float64), axis=1)
         worst = float(np.abs(norms - 1).max(initial=0))
-        report.check(worst <= promise.norm_tolerance, f"{name} norms of teacher {number}", where, f"off by {worst:.3g}")
+        report.check(
+            worst <= promise.norm_tolerance, f"{name} norms of teacher {number}", where, f"off by {worst:.3g}"
+        )
 
 
 def check_parameters(members, promise, where, report):
@@ -124,7 +154,9 @@ def check_parameters(members, promise, where, report):
     views = stored.get("param_aug") if isinstance(stored, dict) else None
     if not report.check(isinstance(views, list), "param_aug is a list", where, type(views).__name__):
         return
-    report.check(len(views) == promise.views, "param_aug count", where, f"{len(views)}, {promise.views} promised")
+    report.check(
+        len(views) == promise.views, "param_aug count", where, f"{len(views)}, {promise.views} promised"
+    )
     size = image_size(members)
     for number, view in enumerate(views):
         trouble = parameter_trouble(view, promise.augmentation, size)
@@ -151,8 +183,17 @@ def enabled(augmentation, name):
 
 def stored_transforms(augmentation):
     """The transforms that leave parameters, in the order in which they do."""
-    return [n for n in ("random_crop", "random_resized_crop", "random_horizontal_flip", "rand_augment", "random_erase")
-            if enabled(augmentation, n)]
+    return [
+        n
+        for n in (
+            "random_crop",
+            "random_resized_crop",
+            "random_horizontal_flip",
+            "rand_augment",
+            "random_erase",
+        )
+        if enabled(augmentation, n)
+    ]
 
 
 def parameter_trouble(view, augmentation, size):

@@ -61,14 +61,16 @@ def read_beside(folder, name, report):
 
 
 def check_beside(folder, keys, promise, report):
-    """coverage.json adds up to what is there; sizes.json and manifest.jsonl count the same. `keys`: {shard: keys}."""
+    """coverage.json adds up to what is there; sizes.json and manifest.jsonl count the same. `keys` are each shard's."""
     coverage = read_beside(folder, "coverage.json", report)
     if coverage is not None:
         check_coverage(coverage, keys, promise, report)
     sizes = read_beside(folder, "sizes.json", report)
     counts = {f"{shard}.tar": len(found) for shard, found in keys.items()}
     if sizes is not None:
-        report.check(sizes == counts, "sizes.json counts the samples", "sizes.json", f"{sizes} against {counts}"[:200])
+        report.check(
+            sizes == counts, "sizes.json counts the samples", "sizes.json", f"{sizes} against {counts}"[:200]
+        )
     try:
         lines = [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()]
         told = {line["shard"]: line["num_uids"] for line in lines}
@@ -87,30 +89,53 @@ def check_trainer_configuration(configuration, promise, report):
     if configuration is None:
         return
     found = (configuration.get("reinforce") or {}).get("image_augmentation")
-    if not report.check(isinstance(found, dict), "config.json has reinforce.image_augmentation", "config.json"):
+    if not report.check(
+        isinstance(found, dict), "config.json has reinforce.image_augmentation", "config.json"
+    ):
         return
     theirs = samples.stored_transforms(found)
     ours = samples.stored_transforms(promise.augmentation)
-    report.check(theirs == ours, "config.json has the manifest's transforms", "config.json", f"{theirs} against {ours}")
+    report.check(
+        theirs == ours, "config.json has the manifest's transforms", "config.json", f"{theirs} against {ours}"
+    )
     report.check("normalize" in found, "config.json has normalize", "config.json")
 
 
 def check_coverage(coverage, keys, promise, report):
-    """Four classes add up in each shard and in all; merged is what the tars hold; input is what the source holds."""
+    """The classes add up in each shard and in all; merged is what the tars hold, input what the source holds."""
     classes = ("merged", "excluded", "skipped", "missing")
     total = dict.fromkeys(("input", *classes), 0)
     for shard in coverage["shards"]:
         counts, where = shard["counts"], f"coverage.json {shard['shard']}"
-        report.check(counts["input"] == sum(counts[c] for c in classes), "coverage adds up", where, str(counts))
+        report.check(
+            counts["input"] == sum(counts[c] for c in classes), "coverage adds up", where, str(counts)
+        )
         found = len(keys.get(shard["shard"], ()))
-        report.check(counts["merged"] == found, "coverage's merged are in the tar", where, f"{counts['merged']}, found {found}")
+        report.check(
+            counts["merged"] == found,
+            "coverage's merged are in the tar",
+            where,
+            f"{counts['merged']}, found {found}",
+        )
         said = sum(n for reasons in shard.get("reasons", {}).values() for n in reasons.values())
-        report.check(said == counts["skipped"], "every skipped sample has a reason", where, f"{said} of {counts['skipped']}")
+        report.check(
+            said == counts["skipped"],
+            "every skipped sample has a reason",
+            where,
+            f"{said} of {counts['skipped']}",
+        )
         for name in total:
             total[name] += counts[name]
-    report.check(total == coverage["total"], "coverage's total is the sum", "coverage.json", f"{coverage['total']}, sum {total}")
+    report.check(
+        total == coverage["total"],
+        "coverage's total is the sum",
+        "coverage.json",
+        f"{coverage['total']}, sum {total}",
+    )
     sources = {s.name.split(".tar")[0]: s for s in promise.shards}
     for shard in coverage["shards"]:
         if shard["shard"] in sources and not shard.get("damage"):
             count = sum(1 for _ in reading.read_samples(sources[shard["shard"]]))
-            report.check(shard["counts"]["input"] == count, "coverage's input is the source's", shard["shard"])
+            report.check(
+                shard["counts"]["input"] == count, "coverage's input is the source's", shard["shard"]
+            )

@@ -2,12 +2,37 @@
 
 import scenes
 
-GERMAN = {"red": "rot", "green": "grün", "blue": "blau", "yellow": "gelb", "orange": "orange", "purple": "lila",
-          "pink": "rosa", "black": "schwarz", "white": "weiß"}
-SPANISH = {"circle": "círculo", "square": "cuadrado", "triangle": "triángulo", "star": "estrella", "ring": "anillo",
-           "cross": "cruz", "diamond": "rombo", "crescent": "luna"}
-EMOJI = {"circle": "⚪", "square": "◻️", "triangle": "🔺", "star": "⭐", "ring": "💍", "cross": "✚", "diamond": "💎",
-         "crescent": "🌙"}
+GERMAN = {
+    "red": "rot",
+    "green": "grün",
+    "blue": "blau",
+    "yellow": "gelb",
+    "orange": "orange",
+    "purple": "lila",
+    "pink": "rosa",
+    "black": "schwarz",
+    "white": "weiß",
+}
+SPANISH = {
+    "circle": "círculo",
+    "square": "cuadrado",
+    "triangle": "triángulo",
+    "star": "estrella",
+    "ring": "anillo",
+    "cross": "cruz",
+    "diamond": "rombo",
+    "crescent": "luna",
+}
+EMOJI = {
+    "circle": "⚪",
+    "square": "◻️",
+    "triangle": "🔺",
+    "star": "⭐",
+    "ring": "💍",
+    "cross": "✚",
+    "diamond": "💎",
+    "crescent": "🌙",
+}
 
 
 def about(scene, rng):
@@ -23,7 +48,7 @@ def about(scene, rng):
     if kind == 2:
         return f"{colour} {shape} {colour} {shape} clipart vector {shape} png"
     if kind == 3:
-        return f"{body[:rng.randint(10, 24)]}..."
+        return f"{body[: rng.randint(10, 24)]}..."
     if kind == 4:
         return f"{shape.title()} ({GERMAN[colour]}) &ndash; Bild Nr. {number}"
     if kind == 5:
@@ -37,9 +62,22 @@ def about(scene, rng):
 
 def useless(rng):
     """An alt-text that says nothing about the picture."""
-    return rng.choice(("IMG_{:04d}.JPG", "DSC{:05d}", "image", "Photo {} of 24 - click to enlarge", "untitled-{}.png",
-                       "Figure {}: see text", "logo", "画像 {}", "Изображение №{}", "تصميم {}", "&nbsp;", "thumb_{}x{}"
-                       )).format(rng.randint(1, 9999), rng.randint(100, 900))
+    return rng.choice(
+        (
+            "IMG_{:04d}.JPG",
+            "DSC{:05d}",
+            "image",
+            "Photo {} of 24 - click to enlarge",
+            "untitled-{}.png",
+            "Figure {}: see text",
+            "logo",
+            "画像 {}",
+            "Изображение №{}",
+            "تصميم {}",
+            "&nbsp;",
+            "thumb_{}x{}",
+        )
+    ).format(rng.randint(1, 9999), rng.randint(100, 900))
 
 
 def alt_text(scene, rng):

@@ -19,6 +19,7 @@ def greedy(logits):
 
 def top_p(share, generator):
     """Draws from the smallest set of words whose probability reaches `share` (temperature 1)."""
+
     def choose(logits):
         ordered, order = torch.from_numpy(np.asarray(logits)).sort(descending=False, dim=-1)
         dropped = ordered.softmax(-1).cumsum(-1) <= 1 - share
@@ -26,6 +27,7 @@ def top_p(share, generator):
         ordered = ordered.masked_fill(dropped, float("-inf"))
         drawn = torch.multinomial(ordered.softmax(-1), 1, generator=generator)
         return order.gather(1, drawn)[:, 0]
+
     return choose
 
 
@@ -53,6 +55,7 @@ def whole_text(model, pixels):
     def next_logits(ids):
         with torch.no_grad():
             return model.decode(image, torch.from_numpy(ids))[:, -1].numpy()
+
     return next_logits
 
 
@@ -68,8 +71,16 @@ class Stepper:
     def __call__(self, ids):
         position = ids.shape[1] - 1
         places = np.full(len(ids), position, dtype=np.int64)
-        logits, keys, values = self.step.run(None, {
-            "ids": ids[:, -1].copy(), "positions": places, "lengths": places, **self.cross,
-            "cache_keys": self.keys, "cache_values": self.values})
+        logits, keys, values = self.step.run(
+            None,
+            {
+                "ids": ids[:, -1].copy(),
+                "positions": places,
+                "lengths": places,
+                **self.cross,
+                "cache_keys": self.keys,
+                "cache_values": self.values,
+            },
+        )
         self.keys[:, :, :, position], self.values[:, :, :, position] = keys[:, :, :, 0], values[:, :, :, 0]
         return logits

@@ -43,12 +43,16 @@ def learn_vocabulary():
     """The tokenizer that all four packages share, from captions and noise."""
     texts = []
     for scene, rng in scenes.scenes("vocabulary", 4000):
-        texts += [scenes.terse_caption(scene, rng), scenes.full_caption(scene, rng), alt_texts.alt_text(scene, rng)]
+        texts += [
+            scenes.terse_caption(scene, rng),
+            scenes.full_caption(scene, rng),
+            alt_texts.alt_text(scene, rng),
+        ]
     return tokenizer.Tokenizer.learn(texts, plans.MERGES)
 
 
 def judge_captions(model, words, held_out):
-    """Shares of right captions on held-out scenes: greedy, and drawn with top-p 0.9; with a few to look at."""
+    """Shares of right captions on held-out scenes: greedy and with top-p 0.9, and a few to look at."""
     pixels = train.normalized(held_out.pixels[:256], model.plan)
     whole = decode.whole_text(model, pixels)
     shares, examples = [], []
@@ -77,7 +81,10 @@ def make_model(plan, words, folder):
         model = models.Captioner(plan, len(words.ids))
         train.train(model, examples, train.caption_loss, log)
         (greedy, drawn), captions = judge_captions(model, words, held_out)
-        found = f"colours and shapes all right: greedy {greedy:.1%}, top-p 0.9 {drawn:.1%}\n    " + "\n    ".join(captions)
+        found = (
+            f"colours and shapes all right: greedy {greedy:.1%}, top-p 0.9 {drawn:.1%}\n    "
+            + "\n    ".join(captions)
+        )
     export.write_package(model, words, folder / plan.name, held_out, SOURCE.format(plan.seed), log)
     return plan.name, time.process_time() - started, found
 
@@ -90,7 +97,9 @@ def make_models(folder, scale, processes):
     log(f"vocabulary of {len(words.ids)}: {total:.1f} s of CPU")
     chosen = [dataclasses.replace(p, steps=max(20, round(p.steps * scale))) for p in plans.PLANS]
     with concurrent.futures.ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
-        for name, seconds, found in pool.map(make_model, chosen, [words] * len(chosen), [folder] * len(chosen)):
+        for name, seconds, found in pool.map(
+            make_model, chosen, [words] * len(chosen), [folder] * len(chosen)
+        ):
             total += seconds
             log(f"{name}: {seconds:.0f} s of CPU; {found}")
     size = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
@@ -108,15 +117,19 @@ def replace(made, place):
 
 def main():
     default = pathlib.Path(__file__).resolve().parents[2] / "manifests" / "demo"
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=pathlib.Path, default=default, help="default: manifests/demo")
     parser.add_argument("--only", choices=("shards", "models"), help="make one part")
     parser.add_argument("--steps", type=float, default=1.0, help="factor on the training steps, default 1")
     parser.add_argument("--processes", type=int, default=2, help="models trained at a time, default 2")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    for part, make in (("shards", lambda f: shards.write_shards(f, log)),
-                       ("models", lambda f: make_models(f, options.steps, options.processes))):
+    for part, make in (
+        ("shards", lambda f: shards.write_shards(f, log)),
+        ("models", lambda f: make_models(f, options.steps, options.processes)),
+    ):
         if options.only in (None, part):
             draft = options.out / f".{part}.new"
             if draft.exists():

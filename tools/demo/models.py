@@ -37,8 +37,11 @@ class Attention(nn.Module):
         return self.out(x.transpose(1, 2).flatten(2))
 
     def forward(self, x, source, mask=None):
-        return self.merge(attend(self.split(self.query(x)), self.split(self.key(source)),
-                                 self.split(self.value(source)), mask))
+        return self.merge(
+            attend(
+                self.split(self.query(x)), self.split(self.key(source)), self.split(self.value(source)), mask
+            )
+        )
 
 
 class Block(nn.Module):
@@ -66,8 +69,12 @@ class ImageTower(nn.Module):
     def __init__(self, size, width, layers, heads):
         super().__init__()
         self.stem = nn.Sequential(
-            nn.Conv2d(3, width // 4, 3, 2, 1), nn.GELU(), nn.Conv2d(width // 4, width // 2, 3, 2, 1), nn.GELU(),
-            nn.Conv2d(width // 2, width, 3, 2, 1))
+            nn.Conv2d(3, width // 4, 3, 2, 1),
+            nn.GELU(),
+            nn.Conv2d(width // 4, width // 2, 3, 2, 1),
+            nn.GELU(),
+            nn.Conv2d(width // 2, width, 3, 2, 1),
+        )
         self.places = nn.Parameter(torch.randn((size // 8) ** 2, width) * 0.1)
         self.blocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
@@ -129,14 +136,16 @@ class Teacher(nn.Module):
 
 
 class Captioner(nn.Module):
-    """CoCa's generating half: image tower, causal decoder, decoder with cross-attention, tied output words."""
+    """CoCa's generating half: image tower, causal decoder, cross-attending decoder, tied output words."""
 
     def __init__(self, plan, vocabulary):
         super().__init__()
         self.plan, self.start, self.end = plan, vocabulary - 2, vocabulary - 1
         self.image = ImageTower(plan.image_size, plan.width, plan.image_layers, plan.heads)
         self.text = TextTower(vocabulary, plan.max_length, plan.width, plan.unimodal_layers, plan.heads)
-        self.decoder = nn.ModuleList(Block(plan.width, plan.heads, cross=True) for _ in range(plan.cross_layers))
+        self.decoder = nn.ModuleList(
+            Block(plan.width, plan.heads, cross=True) for _ in range(plan.cross_layers)
+        )
         self.norm = nn.LayerNorm(plan.width)
         self.bias = nn.Parameter(torch.zeros(vocabulary))
 
@@ -165,8 +174,8 @@ class Captioner(nn.Module):
     def step(self, ids, positions, lengths, cross_keys, cross_values, cache_keys, cache_values):
         """One token per row: its logits [B, V], and its own key and value rows [B, n, H, 1, d].
 
-        Row b of the caches [B, n, H, C, d] is valid up to `lengths[b]`; what lies beyond must be finite and is
-        not seen. The caller stores the new rows at `positions[b]`.
+        Row b of the caches [B, n, H, C, d] is valid up to `lengths[b]`; what lies beyond must be finite and
+        is not seen. The caller stores the new rows at `positions[b]`.
         """
         x = (self.text.tokens(ids) + self.text.places[positions]).unsqueeze(1)
         held = torch.arange(cache_keys.shape[3]).unsqueeze(0) < lengths.unsqueeze(1)
@@ -178,8 +187,12 @@ class Captioner(nn.Module):
             key, value = own.split(own.key(normed)), own.split(own.value(normed))
             new_keys.append(key)
             new_values.append(value)
-            found = attend(own.split(own.query(normed)), torch.cat((cache_keys[:, layer], key), dim=2),
-                           torch.cat((cache_values[:, layer], value), dim=2), mask)
+            found = attend(
+                own.split(own.query(normed)),
+                torch.cat((cache_keys[:, layer], key), dim=2),
+                torch.cat((cache_values[:, layer], value), dim=2),
+                mask,
+            )
             x = x + own.merge(found)
             if block.cross is not None:
                 depth = layer - len(self.text.blocks)

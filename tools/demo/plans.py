@@ -45,8 +45,8 @@ class CaptionerPlan:
     kind: str = "captioner"
 
 
-# The longest first, so that two at a time end together. teacher-b sees 48 pixels: smaller than the demo's crop, so
-# that a run also resizes views for a teacher.
+# The longest first, so that two at a time end together. teacher-b sees 48 pixels: smaller than the demo's
+# crop, so that a run also resizes views for a teacher.
 PLANS = (
     CaptionerPlan("captioner-b", 14, "full", 64, 96, 2, 1, 2, 4, HALF, HALF, steps=2400),
     CaptionerPlan("captioner-a", 13, "terse", 64, 88, 2, 1, 2, 4, CLIP_MEAN, CLIP_STD, steps=2200),

@@ -1,11 +1,11 @@
 """Procedural scenes: what the demo's images show, how they are drawn, and how people caption them.
 
 A scene is a background and one to five shapes in a unit square. The square is drawn into the centre of an
-image of any size, so that a centre crop never cuts a shape off; only background lies outside it. Everything is
-drawn at three times the size and reduced, because Pillow's drawing itself has no antialiasing.
+image of any size, so that a centre crop never cuts a shape off; only background lies outside it. Everything
+is drawn at three times the size and reduced, because Pillow's drawing itself has no antialiasing.
 
-Captions come from a small grammar in two manners: *terse* ("a small red circle above a large blue square") and
-*full* ("this picture shows a small red circle above a large blue square. the background is grey."). Both say
+Captions come from a small grammar in two manners: *terse* ("a small red circle above a large blue square")
+and *full* ("this picture shows a small red circle above a large blue square. the background is grey."). Both say
 only what is visible, so that a caption can be checked word by word against its scene (`caption_is_right`).
 """
 
@@ -40,14 +40,22 @@ COUNTS = {2: "two", 3: "three", 4: "four", 5: "five"}
 CLASHES = {("black", "navy"), ("white", "beige"), ("blue", "navy")}
 RADII = {"small": (0.07, 0.09), "": (0.125, 0.145), "large": (0.185, 0.205)}
 PLACES = {
-    "in the middle": (0.5, 0.5), "at the top": (0.5, 0.22), "at the bottom": (0.5, 0.78),
-    "on the left": (0.22, 0.5), "on the right": (0.78, 0.5), "in the top left corner": (0.22, 0.22),
-    "in the top right corner": (0.78, 0.22), "in the bottom left corner": (0.22, 0.78),
+    "in the middle": (0.5, 0.5),
+    "at the top": (0.5, 0.22),
+    "at the bottom": (0.5, 0.78),
+    "on the left": (0.22, 0.5),
+    "on the right": (0.78, 0.5),
+    "in the top left corner": (0.22, 0.22),
+    "in the top right corner": (0.78, 0.22),
+    "in the bottom left corner": (0.22, 0.78),
     "in the bottom right corner": (0.78, 0.78),
 }
 RELATIONS = {
-    "above": ("above", "over"), "below": ("below", "under"),
-    "left": ("to the left of",), "right": ("to the right of",), "on": ("inside", "in front of"),
+    "above": ("above", "over"),
+    "below": ("below", "under"),
+    "left": ("to the left of",),
+    "right": ("to the right of",),
+    "on": ("inside", "in front of"),
 }
 OPPOSITES = {"above": "below", "left": "right", "below": "above", "right": "left"}
 
@@ -84,8 +92,15 @@ def _thing(rng, background, size=None, x=0.5, y=0.5, taken=()):
     size = rng.choice(list(RADII)) if size is None else size
     colours = [c for c in COLOURS if c not in taken and (c, background) not in CLASHES]
     jitter = 0.025
-    return Thing(rng.choice(SHAPES), rng.choice(colours), size, x + rng.uniform(-jitter, jitter),
-                 y + rng.uniform(-jitter, jitter), rng.uniform(*RADII[size]), rng.uniform(-0.16, 0.16))
+    return Thing(
+        rng.choice(SHAPES),
+        rng.choice(colours),
+        size,
+        x + rng.uniform(-jitter, jitter),
+        y + rng.uniform(-jitter, jitter),
+        rng.uniform(*RADII[size]),
+        rng.uniform(-0.16, 0.16),
+    )
 
 
 def draw_lots(rng):
@@ -107,8 +122,18 @@ def draw_lots(rng):
     count = rng.choice(list(COUNTS))
     model = _thing(rng, background, "small")
     spots = rng.sample([(x, y) for x in (0.2, 0.5, 0.8) for y in (0.2, 0.5, 0.8)], count)
-    things = tuple(Thing(model.shape, model.colour, "small", x + rng.uniform(-0.05, 0.05),
-                         y + rng.uniform(-0.05, 0.05), model.radius, model.turn) for x, y in spots)
+    things = tuple(
+        Thing(
+            model.shape,
+            model.colour,
+            "small",
+            x + rng.uniform(-0.05, 0.05),
+            y + rng.uniform(-0.05, 0.05),
+            model.radius,
+            model.turn,
+        )
+        for x, y in spots
+    )
     return Scene(kind, COUNTS[count], background, things)
 
 
@@ -117,22 +142,36 @@ def _pair(rng, background):
     relation = rng.choices(("above", "left", "on"), (40, 40, 20))[0]
     if relation == "on":
         back = _thing(rng, background, "large")
-        back = Thing(rng.choice(("circle", "square", "diamond")), back.colour, back.size, back.x, back.y,
-                     RADII["large"][1] * 1.5, back.turn)
+        back = Thing(
+            rng.choice(("circle", "square", "diamond")),
+            back.colour,
+            back.size,
+            back.x,
+            back.y,
+            RADII["large"][1] * 1.5,
+            back.turn,
+        )
         front = _thing(rng, background, "small", back.x, back.y, [back.colour])
         return Scene("pair", "on", background, (front, back))
     near, far = rng.uniform(0.22, 0.27), rng.uniform(0.73, 0.78)
     spots = ((0.5, near), (0.5, far)) if relation == "above" else ((near, 0.5), (far, 0.5))
     first = _thing(rng, background, None, *spots[0])
-    return Scene("pair", relation, background, (first, _thing(rng, background, None, *spots[1], [first.colour])))
+    return Scene(
+        "pair", relation, background, (first, _thing(rng, background, None, *spots[1], [first.colour]))
+    )
 
 
-# Drawing -----------------------------------------------------------------------------------------------------
+# MARK: Drawing
 
 
 def _corners(thing, angles_and_radii):
-    return [(thing.x + thing.radius * r * math.sin(a + thing.turn), thing.y - thing.radius * r * math.cos(a + thing.turn))
-            for a, r in angles_and_radii]
+    return [
+        (
+            thing.x + thing.radius * r * math.sin(a + thing.turn),
+            thing.y - thing.radius * r * math.cos(a + thing.turn),
+        )
+        for a, r in angles_and_radii
+    ]
 
 
 def _outline(thing):
@@ -149,8 +188,20 @@ def _outline(thing):
         return _corners(thing, [(full * k / 10, 1.3 if k % 2 == 0 else 0.55) for k in range(10)])
     if thing.shape == "cross":
         thin, long = 0.33, 1.15
-        plan = [(thin, long), (thin, thin), (long, thin), (long, -thin), (thin, -thin), (thin, -long),
-                (-thin, -long), (-thin, -thin), (-long, -thin), (-long, thin), (-thin, thin), (-thin, long)]
+        plan = [
+            (thin, long),
+            (thin, thin),
+            (long, thin),
+            (long, -thin),
+            (thin, -thin),
+            (thin, -long),
+            (-thin, -long),
+            (-thin, -thin),
+            (-long, -thin),
+            (-long, thin),
+            (-thin, thin),
+            (-thin, long),
+        ]
         return _corners(thing, [(math.atan2(x, y), math.hypot(x, y)) for x, y in plan])
     return None
 
@@ -198,14 +249,16 @@ def _light(canvas, draw, scene, rng):
     for band in range(bands):
         light = slope * (band / (bands - 1) - 0.5)
         colour = tuple(max(0, min(255, round(c + s + light))) for c, s in zip(base, shift))
-        draw.rectangle((0, canvas.height * band / bands, canvas.width, canvas.height * (band + 1) / bands), fill=colour)
+        draw.rectangle(
+            (0, canvas.height * band / bands, canvas.width, canvas.height * (band + 1) / bands), fill=colour
+        )
 
 
 def _shade(colour, rng, spread):
     return tuple(max(0, min(255, c + rng.randint(-spread, spread))) for c in colour)
 
 
-# Captions ----------------------------------------------------------------------------------------------------
+# MARK: Captions
 
 
 def describe(scene, rng):
@@ -214,7 +267,9 @@ def describe(scene, rng):
     if scene.kind == "single":
         return f"{things[0].phrase()} {scene.detail}"
     if scene.kind == "group":
-        return f"{scene.detail} {things[0].phrase(article=False)}{'es' if things[0].shape == 'cross' else 's'}"
+        return (
+            f"{scene.detail} {things[0].phrase(article=False)}{'es' if things[0].shape == 'cross' else 's'}"
+        )
     if scene.kind == "trio":
         joined = f"{things[0].phrase()} and {things[1].phrase()} and {things[2].phrase()}"
         return f"{joined} {'in a row' if scene.detail == 'in a row' else 'from top to bottom'}"
@@ -227,13 +282,19 @@ def describe(scene, rng):
 def terse_caption(scene, rng):
     """One phrase, mostly with the background."""
     body, ground = describe(scene, rng), scene.background
-    return rng.choice((f"{body} on a {ground} background", f"{body} on a {ground} background", f"{body} on {ground}", body))
+    return rng.choice(
+        (f"{body} on a {ground} background", f"{body} on a {ground} background", f"{body} on {ground}", body)
+    )
 
 
 def full_caption(scene, rng):
     """A sentence about the shapes, then one about the background."""
-    opening = rng.choice(("this picture shows", "this picture shows", "the image shows", "here we see", "a drawing of"))
-    ending = rng.choice(("the background is {}.", "everything lies on a {} ground.", "behind it is plain {}."))
+    opening = rng.choice(
+        ("this picture shows", "this picture shows", "the image shows", "here we see", "a drawing of")
+    )
+    ending = rng.choice(
+        ("the background is {}.", "everything lies on a {} ground.", "behind it is plain {}.")
+    )
     return f"{opening} {describe(scene, rng)}. {ending.format(scene.background)}"
 
 

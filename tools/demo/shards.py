@@ -1,7 +1,7 @@
 """The demo's input: WebDataset shards of scenes as a crawler would have left them, broken samples included.
 
 Bytes depend on nothing but the seed and the versions of Pillow and this script: tar members carry no time and
-no owner. The samples that are broken on purpose are in `BROKEN`, which README.md beside the manifests explains.
+no owner. The samples that are broken on purpose are in `BROKEN`, which README.md explains.
 """
 
 import hashlib
@@ -21,10 +21,19 @@ SIDES = (96, 112, 128, 160, 192, 224, 256, 320)
 ASPECTS = ((1, 1), (1, 1), (4, 3), (3, 4), (3, 2))
 # (shard, sample): what is wrong with it.
 BROKEN = {
-    (0, 7): "zero_byte_image", (0, 23): "truncated_jpeg", (0, 41): "caption_in_json",
-    (1, 5): "garbage_image", (1, 30): "no_image", (1, 52): "truncated_png",
-    (2, 11): "no_text", (2, 38): "wrong_extension", (2, 49): "header_only_jpeg",
-    (3, 3): "caption_in_json", (3, 20): "empty_text", (3, 44): "rotated_exif", (3, 63): "zero_byte_image",
+    (0, 7): "zero_byte_image",
+    (0, 23): "truncated_jpeg",
+    (0, 41): "caption_in_json",
+    (1, 5): "garbage_image",
+    (1, 30): "no_image",
+    (1, 52): "truncated_png",
+    (2, 11): "no_text",
+    (2, 38): "wrong_extension",
+    (2, 49): "header_only_jpeg",
+    (3, 3): "caption_in_json",
+    (3, 20): "empty_text",
+    (3, 44): "rotated_exif",
+    (3, 63): "zero_byte_image",
 }
 
 
@@ -33,8 +42,13 @@ def encode(image, kind, rng):
     buffer = io.BytesIO()
     if kind in ("jpg", "progressive", "gray"):
         image = image.convert("L") if kind == "gray" else image
-        image.save(buffer, "JPEG", quality=rng.randint(60, 92), progressive=kind == "progressive",
-                   subsampling=rng.choice((0, 1, 2)) if kind != "gray" else -1)
+        image.save(
+            buffer,
+            "JPEG",
+            quality=rng.randint(60, 92),
+            progressive=kind == "progressive",
+            subsampling=rng.choice((0, 1, 2)) if kind != "gray" else -1,
+        )
         return buffer.getvalue(), "jpg"
     if kind == "palette":
         image.quantize(64).save(buffer, "PNG", optimize=True)
@@ -62,8 +76,9 @@ def sample(shard, index):
     rng = random.Random(f"{SEED}/{number}")
     scene = scenes.draw_lots(rng)
     width, height = size_of(rng)
-    kind = rng.choices(("jpg", "progressive", "gray", "palette", "rgba", "webp", "lossless"),
-                       (66, 12, 2, 6, 4, 8, 2))[0]
+    kind = rng.choices(
+        ("jpg", "progressive", "gray", "palette", "rgba", "webp", "lossless"), (66, 12, 2, 6, 4, 8, 2)
+    )[0]
     fault = BROKEN.get((shard, index))
     if fault in ("truncated_jpeg", "header_only_jpeg", "rotated_exif"):
         kind, (width, height) = "jpg", (224, 168)
@@ -72,11 +87,21 @@ def sample(shard, index):
     image = scenes.render(scene, width, height, rng)
     data, extension = encode(image, kind, rng)
     text = alt_texts.alt_text(scene, rng)
-    facts = {"uid": hashlib.md5(f"{SEED}/{number}".encode()).hexdigest(), "sha256": hashlib.sha256(data).hexdigest(),
-             "original_width": width, "original_height": height, "status": "success", "error_message": None,
-             "drawn": scenes.terse_caption(scene, random.Random(number))}
-    members = {extension: data, "json": facts, "txt": text,
-               "url.txt": f"https://pictures.example/{rng.randint(1, 99)}/{number:05d}.{extension}"}
+    facts = {
+        "uid": hashlib.md5(f"{SEED}/{number}".encode()).hexdigest(),
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "original_width": width,
+        "original_height": height,
+        "status": "success",
+        "error_message": None,
+        "drawn": scenes.terse_caption(scene, random.Random(number)),
+    }
+    members = {
+        extension: data,
+        "json": facts,
+        "txt": text,
+        "url.txt": f"https://pictures.example/{rng.randint(1, 99)}/{number:05d}.{extension}",
+    }
     return damaged(members, extension, image, fault, rng)
 
 
@@ -86,7 +111,7 @@ def damaged(members, extension, image, fault, rng):
     if fault == "zero_byte_image":
         members[extension] = b""
     elif fault in ("truncated_jpeg", "truncated_png"):
-        members[extension] = data[:len(data) * 11 // 20]
+        members[extension] = data[: len(data) * 11 // 20]
     elif fault == "header_only_jpeg":
         members[extension] = data[:120]
     elif fault == "garbage_image":

@@ -16,7 +16,9 @@ import regex
 
 START, END = "<start_of_text>", "<end_of_text>"
 PAD = 0
-WORD = regex.compile(START + "|" + END + r"|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+", regex.IGNORECASE)
+WORD = regex.compile(
+    START + "|" + END + r"|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+", regex.IGNORECASE
+)
 
 
 def byte_letters():
@@ -39,7 +41,7 @@ def _joined(word, pair):
     """`word` (a tuple of symbols) with every occurrence of `pair` made one symbol."""
     symbols, k = [], 0
     while k < len(word):
-        if word[k:k + 2] == pair:
+        if word[k : k + 2] == pair:
             symbols.append(word[k] + word[k + 1])
             k += 2
         else:
@@ -80,7 +82,9 @@ class Tokenizer:
                 for pair in zip(word, word[1:]):
                     pairs[pair] += count
             if not pairs:
-                raise ValueError(f"the texts hold only {len(learnt)} pairs, {merges} were wanted: give more texts")
+                raise ValueError(
+                    f"the texts hold only {len(learnt)} pairs, {merges} were wanted: give more texts"
+                )
             best = min(pairs, key=lambda p: (-pairs[p], p))
             learnt.append(best)
             renewed = collections.Counter()
@@ -124,7 +128,11 @@ class Tokenizer:
             if index != self.start:
                 letters.append(self.symbols[index])
         text = "".join(letters).replace("</w>", " ")
-        return bytes(b for c in text for b in ([32] if c == " " else [self.bytes[c]])).decode(errors="replace").rstrip()
+        return (
+            bytes(b for c in text for b in ([32] if c == " " else [self.bytes[c]]))
+            .decode(errors="replace")
+            .rstrip()
+        )
 
     def save(self, folder):
         """Writes vocab.json and merges.txt."""

@@ -48,7 +48,9 @@ def normalized(pixels, plan):
     tensor = (pixels.float() / 255 - mean) / std
     if plan.image_size == tensor.shape[-1]:
         return tensor
-    return functional.interpolate(tensor, (plan.image_size, plan.image_size), mode="bicubic", align_corners=False)
+    return functional.interpolate(
+        tensor, (plan.image_size, plan.image_size), mode="bicubic", align_corners=False
+    )
 
 
 def disturbed(pixels, generator, crops):
@@ -57,7 +59,7 @@ def disturbed(pixels, generator, crops):
     if crops:
         side = int(torch.randint(44, SQUARE + 1, (1,), generator=generator))
         top, left = (int(torch.randint(SQUARE - side + 1, (1,), generator=generator)) for _ in range(2))
-        part = pixels[:, :, top:top + side, left:left + side]
+        part = pixels[:, :, top : top + side, left : left + side]
         pixels = functional.interpolate(part, (SQUARE, SQUARE), mode="bilinear", align_corners=False)
     light = 1 + 0.15 * (torch.rand(pixels.shape[0], 1, 1, 1, generator=generator) - 0.5)
     return (pixels * light + 3 * torch.randn(pixels.shape, generator=generator)).clamp(0, 255)
@@ -69,10 +71,14 @@ def train(model, examples, loss_of, log):
     generator = torch.Generator().manual_seed(plan.seed)
     matrices = [p for p in model.parameters() if p.ndim > 1]
     vectors = [p for p in model.parameters() if p.ndim <= 1]
-    optimizer = torch.optim.AdamW([{"params": matrices, "weight_decay": 0.05}, {"params": vectors, "weight_decay": 0}],
-                                  lr=2e-3, betas=(0.9, 0.98))
+    optimizer = torch.optim.AdamW(
+        [{"params": matrices, "weight_decay": 0.05}, {"params": vectors, "weight_decay": 0}],
+        lr=2e-3,
+        betas=(0.9, 0.98),
+    )
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda s: min((s + 1) / 100, 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * s / plan.steps))))
+        optimizer, lambda s: min((s + 1) / 100, 0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * s / plan.steps)))
+    )
     manner = plan.manner if plan.kind == "captioner" else "mixed"
     started, running = time.process_time(), None
     model.train()
@@ -87,8 +93,10 @@ def train(model, examples, loss_of, log):
         schedule.step()
         running = loss.item() if running is None else 0.98 * running + 0.02 * loss.item()
         if (step + 1) % 200 == 0:
-            log(f"  {plan.name} step {step + 1}/{plan.steps}: loss {running:.3f}, "
-                f"{time.process_time() - started:.0f} s of CPU")
+            log(
+                f"  {plan.name} step {step + 1}/{plan.steps}: loss {running:.3f}, "
+                f"{time.process_time() - started:.0f} s of CPU"
+            )
     model.eval()
 
 
@@ -107,7 +115,7 @@ def caption_loss(model, pixels, ids):
 
 @torch.no_grad()
 def retrieval(model, held_out):
-    """The share of 256 held-out pictures whose own caption is the nearest of the 256, and within the first five."""
+    """The shares of 256 held-out pictures whose own caption is the nearest of all, and within five."""
     pixels = normalized(held_out.pixels[:256], model.plan)
     scores = model.embed_images(pixels) @ model.embed_texts(held_out.ids["terse"][:256, 0]).T
     ranks = (scores > scores.diagonal().unsqueeze(1)).sum(1)
