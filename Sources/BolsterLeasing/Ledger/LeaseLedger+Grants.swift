@@ -1,0 +1,140 @@
+extension LeaseLedger {
+    package enum OnAsk: Equatable {
+        /// Journal the lease, then send it.
+        case grant(Grant, JournalEntry)
+        /// The same Ask again: its lease is journalled already.
+        case repeated(Grant)
+        case wait(Duration)
+        case finished(quarantined: Int, blocked: Int)
+        case drain
+        /// An Ask that a later one has overtaken.
+        case ignore
+        case refuse(Refusal)
+    }
+
+    /// A worker wants one lease. A stage whose model it holds comes first; then the stage with the fewest
+    /// leases, so that several run at once. Within a stage, shards that its node has, then shard order.
+    package mutating func askReceived(_ ask: Ask, from sender: Sender, now: Duration) -> OnAsk {
+        if let refusal = check(sender, now: now) { return .refuse(refusal) }
+        let record = workers[sender.worker]!
+        if ask.number < record.askNumber { return .ignore }
+        if ask.number == record.askNumber, let epoch = record.askAnswer, let lease = leases[epoch] {
+            return .repeated(grant(of: lease, ask: ask.number))
+        }
+        if let outcome {
+            guard case .withQuarantine(let quarantined, let blocked) = outcome else {
+                return .finished(quarantined: 0, blocked: 0)
+            }
+            return .finished(quarantined: quarantined, blocked: blocked)
+        }
+        if isDraining { return .drain }
+        if record.restUntil > now { return .wait(record.restUntil - now) }
+        guard record.leases.count < LeaseProtocol.leasesPerWorkerMax, let unit = choose(ask, sender.worker, now)
+        else { return .wait(retryTime) }
+        return begin(unit, sender, ask: ask.number, now: now)
+    }
+
+    /// Workers without work ask at most about a thousand times a second together.
+    private var retryTime: Duration { .milliseconds(min(max(workers.count, 250), 10_000)) }
+
+    private mutating func begin(_ unit: Int, _ sender: Sender, ask: UInt64, now: Duration) -> OnAsk {
+        let record = GrantRecord(
+            epoch: Epoch(generation: generation, grant: nextGrant), worker: sender.worker,
+            incarnation: sender.incarnation, key: sender.key)
+        nextGrant += 1
+        let lease = hold(unit, record, now: now)
+        workers[sender.worker]!.askNumber = ask
+        workers[sender.worker]!.askAnswer = record.epoch
+        return .grant(grant(of: lease, ask: ask), .granted(unitID(unit), record))
+    }
+
+    /// Enters a lease everywhere; also when the journal is replayed.
+    @discardableResult
+    mutating func hold(_ unit: Int, _ record: GrantRecord, now: Duration) -> Lease {
+        var known = open[unit] ?? OpenUnit()
+        let lease = Lease(
+            unit: unit, record: record, deadline: now + plan.limits.expires, advanced: now,
+            chunk: known.chunks.firstMissing)
+        known.grants.append(record)
+        if known.grants.count > Self.grantsKeptMax { known.grants.removeFirst() }
+        known.holders.append(record.epoch)
+        open[unit] = known
+        leases[record.epoch] = lease
+        workers[
+            record.worker, default: WorkerRecord(incarnation: record.incarnation, key: record.key, lastHeard: now)
+        ].leases.append(record.epoch)
+        deadlines.insert(.lease(record.epoch), due: lease.deadline)
+        change(unit, to: .held)
+        return lease
+    }
+
+    private func choose(_ ask: Ask, _ worker: WorkerID, _ now: Duration) -> Int? {
+        let labels = Set(workers[worker]!.hello?.labels ?? [])
+        for name in ask.loadedStages {
+            guard let stage = stageIndex[name], plan.stages[stage].labels.isSubset(of: labels) else { continue }
+            if let unit = choose(stage, ask, worker, now) { return unit }
+        }
+        let others = plan.stages.indices.filter {
+            !ready[$0].isEmpty && plan.stages[$0].labels.isSubset(of: labels)
+        }
+        for stage in others.sorted(by: { (counts[$0].open, $0) < (counts[$1].open, $1) }) {
+            if let unit = choose(stage, ask, worker, now) { return unit }
+        }
+        return nil
+    }
+
+    private func choose(_ stage: Int, _ ask: Ask, _ worker: WorkerID, _ now: Duration) -> Int? {
+        guard !ready[stage].isEmpty else { return nil }
+        let base = stage * plan.shards.count
+        for shard in ask.cachedShards where ready[stage].contains(shard) {
+            if mayHave(base + shard, worker, now) { return base + shard }
+        }
+        var shard = ready[stage].first()
+        // Units that this worker failed at are few; the bound is for the case that they are not.
+        for _ in 0..<64 {
+            guard let candidate = shard else { return nil }
+            if mayHave(base + candidate, worker, now) { return base + candidate }
+            shard = ready[stage].first(from: candidate + 1)
+        }
+        return nil
+    }
+
+    /// Not a unit that it failed at, as long as another worker may come for it.
+    private func mayHave(_ unit: Int, _ worker: WorkerID, _ now: Duration) -> Bool {
+        guard let known = open[unit], known.avoidUntil > now else { return true }
+        return !known.trouble.failedBy.contains(worker) || workers.count <= known.trouble.failedBy.count
+    }
+
+    func grant(of lease: Lease, ask: UInt64) -> Grant {
+        let stage = plan.stages[stage(of: lease.unit)]
+        let known = open[lease.unit]!
+        let first = known.chunks.firstMissing
+        let before = first == 0 ? nil : known.chunks[first - 1]
+        let id = unitID(lease.unit)
+        return Grant(
+            ask: ask, unit: id, shard: plan.shards[id.shard], fingerprint: stage.fingerprint,
+            epoch: lease.record.epoch, committed: known.chunks.ranges, firstChunk: first,
+            offset: before?.result.rangeEnd ?? 0, firstSample: first * plan.chunkSize, reads: stage.reads,
+            sources: sources(of: lease.unit),
+            isolation: known.trouble.losses.filter(\.isIsolated).map {
+                Grant.Isolation(chunk: $0.chunk, skip: $0.skip)
+            })
+    }
+
+    private func sources(of unit: Int) -> [Grant.Source] {
+        let shards = plan.shards.count
+        guard let source = readsStage[unit / shards] else { return [] }
+        return chunks(ofFinished: source * shards + unit % shards).chunks.map {
+            Grant.Source(
+                chunk: $0.result.chunk, epoch: $0.epoch, digest: $0.result.digest, samples: $0.result.samples)
+        }
+    }
+
+    func chunks(ofFinished unit: Int) -> CommittedChunks {
+        do {
+            return try CommittedChunks(packed: finished[unit])
+        } catch {
+            fatalError("the ledger's own memory of \(unitID(unit)) cannot be read: \(error)")
+        }
+    }
+}
