@@ -111,7 +111,8 @@ class DecoderStep(nn.Module):
     def self_attention(self, block, x, cache_keys, cache_values, hidden):
         attention = block.attn
         normed = block.ln_1(x)
-        query, key, value = F.linear(normed, attention.in_proj_weight, attention.in_proj_bias).chunk(3, dim=-1)
+        joined = F.linear(normed, attention.in_proj_weight, attention.in_proj_bias)
+        query, key, value = joined.chunk(3, dim=-1)
         query, key, value = (heads_apart(part[:, None], attention.num_heads) for part in (query, key, value))
         keys = torch.cat([cache_keys, key], dim=2)
         values = torch.cat([cache_values, value], dim=2)
@@ -140,7 +141,8 @@ class DecoderStep(nn.Module):
 
         def attend(block, x):
             layer = len(keys)
-            x, key, value = self.self_attention(block, x, cache_keys[:, layer], cache_values[:, layer], hidden)
+            cached = cache_keys[:, layer], cache_values[:, layer]
+            x, key, value = self.self_attention(block, x, *cached, hidden)
             keys.append(key)
             values.append(value)
             return x
@@ -193,7 +195,7 @@ def compare_graph(module, path, names, batches):
             scale = max(1.0, float(right.abs().max()))
             worst = max(worst, float(np.abs(left - right.numpy()).max()) / scale)
     if not worst <= TOLERANCE:
-        sys.exit(f"{path.name} differs from PyTorch by {worst:.3g}, more than {TOLERANCE}: no package is written")
+        sys.exit(f"{path.name} differs from PyTorch by {worst:.3g}, more than {TOLERANCE}: no package")
     return worst
 
 
@@ -204,7 +206,8 @@ def greedy(model, pixels, start, end, pad, min_length, max_length):
         text = torch.full((len(pixels), 1), start)
         first = None
         while text.shape[1] < max_length:
-            logits = model(pixels, text, image_latent=latent, image_embs=image, output_labels=False)["logits"][:, -1]
+            output = model(pixels, text, image_latent=latent, image_embs=image, output_labels=False)
+            logits = output["logits"][:, -1]
             first = logits.clone() if first is None else first
             done = (text[:, -1] == end) | (text[:, -1] == pad)
             if done.all():
@@ -272,7 +275,7 @@ def export_teacher(model, tokenizer, size, context_length, out):
 def captioner_sizes(model):
     """Layers, heads and widths of both decoders; stops where they are no plain blocks of equal heads."""
     if model.text.cls_emb is None:
-        sys.exit("the text tower has no class token; OpenCLIP's generate does not run such a model: not exported")
+        sys.exit("the text tower has no class token; OpenCLIP's generate does not run such a model")
     unimodal = list(model.text.transformer.resblocks)
     multimodal = list(model.text_decoder.resblocks)
     cross = list(model.text_decoder.cross_attn)
@@ -376,8 +379,10 @@ def load(name, pretrained):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", required=True, help="OpenCLIP's name of a model, hf-hub:…, or a configuration file")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--model", required=True, help="OpenCLIP's name of a model, hf-hub:…, or a configuration file")
     parser.add_argument("--pretrained", help="tag or checkpoint file; random weights without it")
     parser.add_argument("--out", required=True, help="directory of the package")
     parser.add_argument("--seed", type=int, default=0, help="of random weights")

@@ -61,8 +61,8 @@ package struct CLIPTokenizer: Sendable {
         guard Int(startID) == text.start, Int(endID) == text.end else {
             throw InferenceError(
                 .packageInvalid,
-                "\(vocabularyFile) has \(Self.startText) = \(startID) and \(Self.endText) = \(endID); model.json "
-                    + "says \(text.start) and \(text.end)", file: vocabularyFile)
+                "\(vocabularyFile) has \(Self.startText) = \(startID) and \(Self.endText) = \(endID); "
+                    + "model.json says \(text.start) and \(text.end)", file: vocabularyFile)
         }
         var inner: [Int32] = []
         var final: [Int32] = []
@@ -94,8 +94,8 @@ package struct CLIPTokenizer: Sendable {
             else {
                 throw InferenceError(
                     .packageInvalid,
-                    "\(file), line \(rank + 1): \"\(String(decoding: line, as: UTF8.self))\"; expected two tokens "
-                        + "of the vocabulary whose joined text is one too", file: file)
+                    "\(file), line \(rank + 1): \"\(String(decoding: line, as: UTF8.self))\"; expected two "
+                        + "tokens of the vocabulary whose joined text is one too", file: file)
             }
             let key = pair(left, right)
             // Of equal lines the last one counts, as in a Python dictionary.

@@ -40,7 +40,8 @@ struct CaptionQueue {
     private(set) var finished: [[[Int]]]
 
     init(
-        keys: [String], captionsPerImage: Int, seed: UInt64, maxLength: Int, start: Int, terminators: Set<Int>,
+        keys: [String], captionsPerImage: Int, seed: UInt64, maxLength: Int, start: Int,
+        terminators: Set<Int>,
         closers: Set<Int>
     ) {
         self.keys = keys

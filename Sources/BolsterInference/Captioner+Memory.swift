@@ -70,7 +70,8 @@ extension Captioner {
                 let cache = step.floats("cache_\(part)").baseAddress
             else { preconditionFailure("the caches are empty") }
             for head in slot * heads..<(slot + 1) * heads {
-                (cache + (head * capacity + position) * width).update(from: added + head * width, count: width)
+                (cache + (head * capacity + position) * width).update(
+                    from: added + head * width, count: width)
             }
         }
     }
@@ -85,7 +86,8 @@ extension Captioner {
         guard row.allSatisfy({ $0.isFinite }) else {
             throw InferenceError(
                 .valueInvalid,
-                "\(package.name): step.onnx gave logits that are not finite: the model or the device is broken")
+                "\(package.name): step.onnx gave logits that are not finite: model or device is broken"
+            )
         }
         return row
     }

@@ -79,7 +79,8 @@ package final class Captioner {
     ) throws(InferenceError) -> [[[Int]]] {
         let size = package.imageSize
         precondition(
-            pixels.count == keys.count * 3 * size * size, "\(pixels.count) floats are not \(keys.count) images")
+            pixels.count == keys.count * 3 * size * size,
+            "\(pixels.count) floats are not \(keys.count) images")
         precondition(batch > 0 && captionsPerImage > 0, "\(batch) slots, \(captionsPerImage) captions")
         try decoding.validate(maximumLength: shape.maximumLength)
         let queue = CaptionQueue(
@@ -87,7 +88,8 @@ package final class Captioner {
             start: tokenizer.start, terminators: [tokenizer.end, tokenizer.pad],
             closers: keep == .firstSentence ? fullStops : [])
         var run = CaptionRun(
-            queue: queue, sampler: TokenSampler(
+            queue: queue,
+            sampler: TokenSampler(
                 decoding, vocabularySize: package.text.vocabularySize, end: tokenizer.end),
             slots: min(batch, keys.count * captionsPerImage), capacity: decoding.maxLength - 2)
         return try run.finish(with: self, pixels: pixels)
@@ -118,7 +120,8 @@ package final class Captioner {
             (
                 try firstLogits(pixels, count: CaptionerProbe.count),
                 try decode(
-                    pixels: pixels, keys: keys, captionsPerImage: 1, seed: 0, decoding: decoding, keep: .everything,
+                    pixels: pixels, keys: keys, captionsPerImage: 1, seed: 0, decoding: decoding,
+                    keep: .everything,
                     batch: CaptionerProbe.count)
             )
         }
@@ -126,13 +129,15 @@ package final class Captioner {
         try ModelProbe.compare(first, probe.firstLogits, "first_logits", package, scale: scale)
         for index in 0..<CaptionerProbe.count {
             let row = probe.greedyIDs[index * shape.maximumLength..<(index + 1) * shape.maximumLength]
-            let expected = row.dropFirst().prefix { $0 != tokenizer.end && $0 != tokenizer.pad }.map { Int($0) }
+            let expected = row.dropFirst().prefix { $0 != tokenizer.end && $0 != tokenizer.pad }.map {
+                Int($0)
+            }
             guard Array(tokens[index][0].dropFirst()) == expected else {
                 throw InferenceError(
                     .probeFailed,
                     "\(package.directory): the probe's image \(index) gives the tokens "
-                        + "\(tokens[index][0].dropFirst()), OpenCLIP gave \(expected): this device or build computes "
-                        + "wrongly, or the graphs are not the probe's", file: package.path(package.probe))
+                        + "\(tokens[index][0].dropFirst()), OpenCLIP gave \(expected): this device or build "
+                        + "computes wrongly", file: package.path(package.probe))
             }
         }
     }

@@ -20,7 +20,8 @@ package enum Device: Hashable, Sendable, CustomStringConvertible {
         default:
             guard text.hasPrefix("cuda:"), let ordinal = Int(text.dropFirst(5)), (0..<1024).contains(ordinal)
             else {
-                throw InferenceError(.deviceInvalid, "\"\(text)\" is no device: write cpu or cuda:N, N from 0")
+                throw InferenceError(
+                    .deviceInvalid, "\"\(text)\" is no device: write cpu or cuda:N, N from 0")
             }
             self = .cuda(ordinal)
         }

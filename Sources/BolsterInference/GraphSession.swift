@@ -30,7 +30,7 @@ struct TensorDeclaration: Equatable {
 /// One loaded ONNX graph with its input and output memory. The memory is ours, is given to the graph by
 /// IO binding, and is reused by every run: a run copies nothing on the CPU provider.
 ///
-///     bind("pixels", [8, 3, 224, 224]) ─► floats("pixels") written by the caller ─► run() ─► floats("embedding")
+///     bind("pixels", [8, 3, 224, 224]) ─► floats("pixels") written ─► run() ─► floats("embedding")
 ///
 /// Belongs to one thread. Noncopyable: it frees the session, the binding and the memory.
 struct GraphSession: ~Copyable {

@@ -127,7 +127,8 @@ enum HTMLEntities {
             let parts = word.split(separator: "=")
             let isBare = parts[1].hasSuffix("*")
             let name = String(parts[0])
-            names.known[name] = (isBare ? parts[1].dropLast() : parts[1]).split(separator: ".").map { digits in
+            names.known[name] = (isBare ? parts[1].dropLast() : parts[1]).split(separator: ".").map {
+                digits in
                 guard let value = UInt32(digits, radix: 16), let scalar = Unicode.Scalar(value) else {
                     preconditionFailure("the entity table is damaged at \(word)")
                 }
@@ -139,7 +140,9 @@ enum HTMLEntities {
             let capital = name.uppercased()
             let written = Array("&\(capital);".unicodeScalars)
             if reference(in: written, at: 0, names: names) == nil {
-                names.capitals[capital] = value.flatMap { Array($0.properties.uppercaseMapping.unicodeScalars) }
+                names.capitals[capital] = value.flatMap {
+                    Array($0.properties.uppercaseMapping.unicodeScalars)
+                }
             }
         }
         return names
@@ -178,8 +181,10 @@ enum HTMLEntities {
 /// control of the same number.
 enum Windows1252 {
     private static let upper: [UInt16] = [
-        0x20AC, 0x81, 0x201A, 0x192, 0x201E, 0x2026, 0x2020, 0x2021, 0x2C6, 0x2030, 0x160, 0x2039, 0x152, 0x8D,
-        0x17D, 0x8F, 0x90, 0x2018, 0x2019, 0x201C, 0x201D, 0x2022, 0x2013, 0x2014, 0x2DC, 0x2122, 0x161, 0x203A,
+        0x20AC, 0x81, 0x201A, 0x192, 0x201E, 0x2026, 0x2020, 0x2021, 0x2C6, 0x2030, 0x160, 0x2039, 0x152,
+        0x8D,
+        0x17D, 0x8F, 0x90, 0x2018, 0x2019, 0x201C, 0x201D, 0x2022, 0x2013, 0x2014, 0x2DC, 0x2122, 0x161,
+        0x203A,
         0x153, 0x9D, 0x17E, 0x178,
     ]
 

@@ -74,7 +74,7 @@ package struct InferenceRuntime: Sendable {
             }
             do {
                 return try InferenceRuntime(libraryPath: library)
-            } catch where error.code == .runtimeMissing {
+            } catch  where error.code == .runtimeMissing {
                 attempts.append("  \(place.described): \(error.message)")
             }
         }

@@ -161,7 +161,8 @@ extension ModelPackage {
         let size = try keys.integer("vocab_size", in: 514...4_000_000)
         return Text(
             contextLength: try keys.integer("context_length", in: 3...4096), vocabularySize: size,
-            start: try keys.integer("start", in: 0...size - 1), end: try keys.integer("end", in: 0...size - 1),
+            start: try keys.integer("start", in: 0...size - 1),
+            end: try keys.integer("end", in: 0...size - 1),
             pad: try keys.integer("pad", in: 0...size - 1), vocabulary: try keys.text("vocabulary"),
             merges: try keys.text("merges"), cleaning: try keys.choice("clean", TextCleaning.self))
     }

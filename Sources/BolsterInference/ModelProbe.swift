@@ -22,8 +22,8 @@ enum ModelProbe {
             throw InferenceError(
                 .probeFailed,
                 "\(package.directory): \(name) differs from PyTorch's by \(worst.difference) at value "
-                    + "\(worst.index), more than \(tolerance * scale): this device or build computes wrongly, or "
-                    + "the graphs are not the probe's", file: package.path(package.probe))
+                    + "\(worst.index), more than \(tolerance * scale): this device or build computes "
+                    + "wrongly, or the graphs are not the probe's", file: package.path(package.probe))
         }
     }
 }
@@ -43,8 +43,10 @@ struct TeacherProbe {
         let archive = try NumPyArchive(file: file, bytes: try PackageFile.bytes(of: file, atMost: 1 << 28))
         let (n, size) = (Self.count, package.imageSize)
         pixels = try archive.array("pixels", type: "<f4", shape: [n, 3, size, size]).floats
-        imageEmbedding = try archive.array("image_embedding", type: "<f4", shape: [n, package.embeddingWidth])
-            .floats
+        imageEmbedding = try archive.array(
+            "image_embedding", type: "<f4", shape: [n, package.embeddingWidth]
+        )
+        .floats
         ids = try archive.array("ids", type: "<i8", shape: [n, package.contextLength]).integers
         textEmbedding = try archive.array("text_embedding", type: "<f4", shape: [n, package.embeddingWidth])
             .floats
@@ -53,7 +55,8 @@ struct TeacherProbe {
             texts = try JSONDecoder().decode([String].self, from: Data(json))
         } catch {
             throw InferenceError(
-                .packageInvalid, "\(file): texts is no JSON list of strings: \(error)", file: file, cause: error)
+                .packageInvalid, "\(file): texts is no JSON list of strings: \(error)", file: file,
+                cause: error)
         }
         guard texts.count == n else {
             throw InferenceError(

@@ -11,7 +11,8 @@ enum PackageFile {
         try read(path) { (piece) throws(InferenceError) in
             guard bytes.count + piece.count <= limit else {
                 throw InferenceError(
-                    .packageInvalid, "\(path) is larger than \(limit) bytes: this is no such file of a package",
+                    .packageInvalid,
+                    "\(path) is larger than \(limit) bytes: this is no such file of a package",
                     file: path)
             }
             bytes.append(contentsOf: piece)

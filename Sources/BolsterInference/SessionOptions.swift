@@ -43,9 +43,9 @@ struct SessionOptions: ~Copyable {
         guard runtime.providers.contains("CUDAExecutionProvider") else {
             throw InferenceError(
                 .providerMissing,
-                "cuda:\(ordinal) was asked for, but ONNX Runtime \(runtime.version) at \(runtime.libraryPath) "
-                    + "offers only \(runtime.providers.joined(separator: ", ")): point "
-                    + "\(InferenceRuntime.environmentVariable) to the GPU build (onnxruntime-gpu), or use cpu",
+                "cuda:\(ordinal) was asked for, but ONNX Runtime \(runtime.version) at "
+                    + "\(runtime.libraryPath) offers only \(runtime.providers.joined(separator: ", ")): "
+                    + "point \(InferenceRuntime.environmentVariable) to onnxruntime-gpu, or use cpu",
                 file: runtime.libraryPath)
         }
         let table = runtime.table

@@ -25,7 +25,8 @@ package final class Teacher {
         tokenizer = try CLIPTokenizer(package)
         let size = package.imageSize
         let embedding = TensorDeclaration(
-            name: "embedding", element: TensorElement.float32.rawValue, dimensions: [-1, package.embeddingWidth])
+            name: "embedding", element: TensorElement.float32.rawValue,
+            dimensions: [-1, package.embeddingWidth])
         image = try GraphSession(
             path: package.path("image.onnx"), runtime: runtime, device: device, threads: threads)
         try image.require(
@@ -38,7 +39,8 @@ package final class Teacher {
         try text.require(
             inputs: [
                 TensorDeclaration(
-                    name: "ids", element: TensorElement.int64.rawValue, dimensions: [-1, package.contextLength])
+                    name: "ids", element: TensorElement.int64.rawValue,
+                    dimensions: [-1, package.contextLength])
             ], outputs: [embedding])
     }
 
@@ -51,7 +53,8 @@ package final class Teacher {
         _ pixels: UnsafeBufferPointer<Float>, count: Int
     ) throws(InferenceError) -> [Float] {
         let size = package.imageSize
-        precondition(pixels.count == count * 3 * size * size, "\(pixels.count) floats are not \(count) images")
+        precondition(
+            pixels.count == count * 3 * size * size, "\(pixels.count) floats are not \(count) images")
         guard count > 0 else { return [] }
         try image.bind("pixels", [count, 3, size, size])
         try image.bind("embedding", [count, package.embeddingWidth])
@@ -96,12 +99,13 @@ package final class Teacher {
         }
         try ModelProbe.compare(images, probe.imageEmbedding, "image_embedding", package)
         for (index, string) in probe.texts.enumerated() {
-            let expected = Array(probe.ids[index * package.contextLength..<(index + 1) * package.contextLength])
+            let expected = Array(
+                probe.ids[index * package.contextLength..<(index + 1) * package.contextLength])
             guard tokenizer.row(string) == expected else {
                 throw InferenceError(
                     .probeFailed,
-                    "\(package.directory): the probe's text \(index) \"\(string)\" gives other tokens than it did "
-                        + "in OpenCLIP", file: package.path(package.probe))
+                    "\(package.directory): the probe's text \(index) \"\(string)\" gives other tokens than "
+                        + "it did in OpenCLIP", file: package.path(package.probe))
             }
         }
         let texts = try embedTexts(probe.texts, batch: TeacherProbe.count)
@@ -118,8 +122,8 @@ package final class Teacher {
             guard sum.isFinite, sum > 1e-12 else {
                 throw InferenceError(
                     .valueInvalid,
-                    "\(package.name): the \(kind) embedding in row \(start / width) of the batch has the squared "
-                        + "length \(sum): the model or the device is broken")
+                    "\(package.name): the \(kind) embedding in row \(start / width) of the batch has the "
+                        + "squared length \(sum): the model or the device is broken")
             }
             let scale = 1 / sum.squareRoot()
             for index in start..<start + width { rows[index] = Float(Double(values[index]) * scale) }

@@ -5,7 +5,8 @@ import Testing
 @Suite struct CaptionQueueTests {
     private func queue(maxLength: Int = 6) -> CaptionQueue {
         CaptionQueue(
-            keys: ["a", "b"], captionsPerImage: 2, seed: 1, maxLength: maxLength, start: 90, terminators: [91, 0],
+            keys: ["a", "b"], captionsPerImage: 2, seed: 1, maxLength: maxLength, start: 90,
+            terminators: [91, 0],
             closers: [7])
     }
 

@@ -31,11 +31,13 @@ import Testing
         // Seven slots for sixteen images: rows of different age share every batch.
         let tokens = try pixels(captioner).withUnsafeBufferPointer {
             try captioner.decode(
-                pixels: $0, keys: keys, captionsPerImage: 1, seed: 1, decoding: decoding, keep: .everything, batch: 7)
+                pixels: $0, keys: keys, captionsPerImage: 1, seed: 1, decoding: decoding, keep: .everything,
+                batch: 7)
         }
         for index in 0..<16 {
             let row = expected[index * maxLength..<(index + 1) * maxLength]
-            #expect(tokens[index][0] == row.prefix { $0 != captioner.tokenizer.end && $0 != 0 }.map { Int($0) })
+            #expect(
+                tokens[index][0] == row.prefix { $0 != captioner.tokenizer.end && $0 != 0 }.map { Int($0) })
         }
     }
 
@@ -65,7 +67,8 @@ import Testing
         let captioner = try captioner(try TestModels.demo("captioner-a"))
         _ = try pixels(captioner).withUnsafeBufferPointer {
             try captioner.captions(
-                pixels: $0, keys: keys, captionsPerImage: 5, seed: 1, decoding: CaptionDecoding(method: .topP),
+                pixels: $0, keys: keys, captionsPerImage: 5, seed: 1,
+                decoding: CaptionDecoding(method: .topP),
                 keep: .firstSentence, batch: 16)
         }
         #expect(captioner.usage.rows > 80)
@@ -79,7 +82,8 @@ import Testing
         func captions(_ keep: CaptionKeeping) throws -> [String] {
             try pixels(captioner).withUnsafeBufferPointer {
                 try captioner.captions(
-                    pixels: $0, keys: keys, captionsPerImage: 4, seed: 9, decoding: decoding, keep: keep, batch: 8)
+                    pixels: $0, keys: keys, captionsPerImage: 4, seed: 9, decoding: decoding, keep: keep,
+                    batch: 8)
             }.flatMap { $0 }
         }
         let whole = try captions(.everything)
@@ -107,7 +111,10 @@ import Testing
             (CaptionDecoding(method: .topP, topP: 1.5), "top_p is 1.5"),
             (CaptionDecoding(method: .topK, topK: 0), "top_k is 0"),
             (CaptionDecoding(method: .topP, temperature: 0), "temperature is 0.0"),
-            (CaptionDecoding(method: .greedy, minLength: 9, maxLength: 9), "more than min_length, which is 9"),
+            (
+                CaptionDecoding(method: .greedy, minLength: 9, maxLength: 9),
+                "more than min_length, which is 9"
+            ),
             (CaptionDecoding(method: .greedy, maxLength: 31), "this model takes 3 to 30 tokens"),
             (CaptionDecoding(method: .greedy, repetitionPenalty: 0), "repetition_penalty is 0.0"),
         ]

@@ -4,7 +4,8 @@ import Testing
 @testable import BolsterInference
 
 @Suite struct ModelPackageTests {
-    @Test("The demo's packages are read", arguments: ["teacher-a", "teacher-b", "captioner-a", "captioner-b"])
+    @Test(
+        "The demo's packages are read", arguments: ["teacher-a", "teacher-b", "captioner-a", "captioner-b"])
     func reads(name: String) throws {
         let package = try TestModels.demo(name)
         #expect(package.kind == (name.hasPrefix("teacher") ? .teacher : .captioner))
@@ -16,7 +17,10 @@ import Testing
     func wrongValues() throws {
         let changes: [(from: String, to: String, expected: [String])] = [
             ("\"format\": 1", "\"format\": 2", ["format is 2", "expected 1"]),
-            ("\"kind\": \"teacher\"", "\"kind\": \"pupil\"", ["kind is \"pupil\"", "\"teacher\" or \"captioner\""]),
+            (
+                "\"kind\": \"teacher\"", "\"kind\": \"pupil\"",
+                ["kind is \"pupil\"", "\"teacher\" or \"captioner\""]
+            ),
             ("\"precision\": \"fp32\"", "\"precision\": 32", ["precision is 32", "\"fp32\""]),
             ("\"size\": 64", "\"size\": 0", ["image.size is 0", "from 1 to 4096"]),
             ("\"tokenizer\": \"clip_bpe\"", "\"tokenizer\": \"wordpiece\"", ["text.tokenizer", "clip_bpe"]),
@@ -67,7 +71,9 @@ import Testing
             var bytes = try Data(contentsOf: file)
             bytes[bytes.count / 2] ^= 1
             try bytes.write(to: file)
-            let error = #expect(throws: InferenceError.self) { try ModelPackage(directory: directory).verifyFiles() }
+            let error = #expect(throws: InferenceError.self) {
+                try ModelPackage(directory: directory).verifyFiles()
+            }
             #expect(error?.code == .packageDamaged)
             #expect(error?.message.contains("text.onnx has SHA-256") == true)
         }

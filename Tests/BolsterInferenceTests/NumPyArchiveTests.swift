@@ -14,8 +14,10 @@ import Testing
 
     @Test("Arrays that NumPy stored are read back")
     func reads() throws {
-        let archive = try NumPyArchive(file: "a.npz", bytes: [UInt8](try PythonOracle.run(["-c", Self.program])))
-        #expect(try archive.array("grid", type: "<f4", shape: [2, 3]).floats == [0, 0.25, 0.5, 0.75, 1, 1.25])
+        let archive = try NumPyArchive(
+            file: "a.npz", bytes: [UInt8](try PythonOracle.run(["-c", Self.program])))
+        #expect(
+            try archive.array("grid", type: "<f4", shape: [2, 3]).floats == [0, 0.25, 0.5, 0.75, 1, 1.25])
         #expect(try archive.array("row", type: "<i8", shape: [-1]).integers == [-1, 1 << 40])
         #expect(try archive.array("raw", type: "|u1", shape: [5]).bytes == Array("bytes".utf8))
         #expect(try archive.array("one", type: "<f4", shape: []).floats == [3])
@@ -23,9 +25,11 @@ import Testing
 
     @Test("Another type, another shape and an absent name are told apart")
     func mismatches() throws {
-        let archive = try NumPyArchive(file: "a.npz", bytes: [UInt8](try PythonOracle.run(["-c", Self.program])))
+        let archive = try NumPyArchive(
+            file: "a.npz", bytes: [UInt8](try PythonOracle.run(["-c", Self.program])))
         for (name, type, shape, words) in [
-            ("grid", "<i8", [2, 3], "is <f4 [2, 3]; expected <i8 [2, 3]"), ("grid", "<f4", [3, -1], "expected <f4 [3, any]"),
+            ("grid", "<i8", [2, 3], "is <f4 [2, 3]; expected <i8 [2, 3]"),
+            ("grid", "<f4", [3, -1], "expected <f4 [3, any]"),
             ("cell", "<f4", [1], "no array \"cell\"; it has grid, one, raw, row"),
         ] {
             let error = #expect(throws: InferenceError.self) {
@@ -39,7 +43,9 @@ import Testing
     func truncations() throws {
         let bytes = [UInt8](try PythonOracle.run(["-c", Self.program]))
         for length in stride(from: 0, to: bytes.count, by: 3) {
-            #expect(throws: InferenceError.self) { try NumPyArchive(file: "a.npz", bytes: Array(bytes.prefix(length))) }
+            #expect(throws: InferenceError.self) {
+                try NumPyArchive(file: "a.npz", bytes: Array(bytes.prefix(length)))
+            }
         }
     }
 

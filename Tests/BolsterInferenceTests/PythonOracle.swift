@@ -6,7 +6,8 @@ enum PythonOracle {
     static let interpreter = ProcessInfo.processInfo.environment["BOLSTER_PYTHON"] ?? "python3"
 
     /// The checkout's root.
-    static let checkout = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    static let checkout = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .deletingLastPathComponent()
         .deletingLastPathComponent()
 
     static let hasNumPy = has("numpy")
@@ -14,7 +15,8 @@ enum PythonOracle {
     static let hasExporter = hasOpenCLIP && has("numpy", "onnx", "onnxscript", "onnxruntime")
 
     private static func has(_ modules: String...) -> Bool {
-        let check = "import importlib.util, sys; sys.exit(not all(map(importlib.util.find_spec, sys.argv[1:])))"
+        let check =
+            "import importlib.util, sys; sys.exit(not all(map(importlib.util.find_spec, sys.argv[1:])))"
         do {
             _ = try run(["-c", check] + modules)
             return true
@@ -31,7 +33,8 @@ enum PythonOracle {
     /// Runs Python with arguments and an input; gives what it printed.
     @discardableResult
     static func run(_ arguments: [String], input: Data = Data()) throws -> Data {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("bolster-\(UUID().uuidString)")
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "bolster-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { remove(folder) }
         for name in ["in", "out", "err"] {

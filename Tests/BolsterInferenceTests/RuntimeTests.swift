@@ -12,7 +12,8 @@ import Testing
         #expect(search.places.map(\.described).contains("/.tools/onnxruntime/lib"))
         #expect(search.places.last?.library == "libonnxruntime.so.1")
         let error = #expect(throws: InferenceError.self) {
-            _ = try InferenceRuntime.locate(environment: ["BOLSTER_ONNXRUNTIME": "/nowhere/ort"], executable: "/bolster")
+            _ = try InferenceRuntime.locate(
+                environment: ["BOLSTER_ONNXRUNTIME": "/nowhere/ort"], executable: "/bolster")
         }
         #expect(error?.code == .runtimeMissing)
         #expect(error?.message.contains("BOLSTER_ONNXRUNTIME=/nowhere/ort: nothing there") == true)

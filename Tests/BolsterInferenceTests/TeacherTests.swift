@@ -17,7 +17,8 @@ import Testing
     @Test("A model exported from open_clip passes its probe", .enabled(if: TestModels.canGenerate))
     func generatedProbe() throws {
         let runtime = try #require(TestModels.runtime)
-        let teacher = try Teacher(try TestModels.package("teacher"), runtime: runtime, device: .cpu, threads: 2)
+        let teacher = try Teacher(
+            try TestModels.package("teacher"), runtime: runtime, device: .cpu, threads: 2)
         try teacher.runProbe()
     }
 
@@ -27,7 +28,9 @@ import Testing
         let probe = try TeacherProbe(teacher.package)
         let width = probe.pixels.count / TeacherProbe.count
         let embedding = teacher.package.embeddingWidth
-        let all = try probe.pixels.withUnsafeBufferPointer { try teacher.embedImages($0, count: TeacherProbe.count) }
+        let all = try probe.pixels.withUnsafeBufferPointer {
+            try teacher.embedImages($0, count: TeacherProbe.count)
+        }
         for (start, count) in [(0, 1), (3, 5), (15, 1), (4, 12)] {
             let some = try probe.pixels.withUnsafeBufferPointer {
                 try teacher.embedImages(
@@ -95,7 +98,8 @@ import Testing
             try Data(contentsOf: URL(fileURLWithPath: step)).write(to: target)
             let runtime = try #require(TestModels.runtime)
             let error = #expect(throws: InferenceError.self) {
-                _ = try Teacher(try ModelPackage(directory: directory), runtime: runtime, device: .cpu, threads: 1)
+                _ = try Teacher(
+                    try ModelPackage(directory: directory), runtime: runtime, device: .cpu, threads: 1)
             }
             #expect(error?.code == .graphInvalid)
             #expect(error?.message.contains("model.json asks for ids int64[?,") == true)

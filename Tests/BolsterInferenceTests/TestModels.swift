@@ -49,12 +49,14 @@ enum TestModels {
     }
 
     static func demo(_ name: String) throws -> ModelPackage {
-        try ModelPackage(directory: PythonOracle.checkout.appendingPathComponent("manifests/demo/models/\(name)").path)
+        try ModelPackage(
+            directory: PythonOracle.checkout.appendingPathComponent("manifests/demo/models/\(name)").path)
     }
 
     /// A copy of a demo package whose files may be changed; removed at the end of the body.
     static func withCopy(of name: String, _ body: (String) throws -> Void) throws {
-        let copy = FileManager.default.temporaryDirectory.appendingPathComponent("bolster-\(UUID().uuidString)")
+        let copy = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "bolster-\(UUID().uuidString)")
         try FileManager.default.copyItem(atPath: try demo(name).directory, toPath: copy.path)
         defer { PythonOracle.remove(copy) }
         try body(copy.path)

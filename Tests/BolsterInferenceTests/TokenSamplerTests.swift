@@ -7,7 +7,9 @@ import Testing
 @Suite struct TokenSamplerTests {
     private static func logits(_ count: Int, seed: UInt64, spread: Double) -> [Float] {
         var random = CounterRandom(seed: seed, purpose: .caption, key: "logits", index: 0)
-        return (0..<count).map { _ in Float((random.double() + random.double() + random.double() - 1.5) * spread) }
+        return (0..<count).map { _ in
+            Float((random.double() + random.double() + random.double() - 1.5) * spread)
+        }
     }
 
     private func kept(_ decoding: CaptionDecoding, _ logits: [Float]) -> Set<Int> {
@@ -17,7 +19,8 @@ import Testing
         return Set(logits.indices.filter { logits[$0] >= threshold })
     }
 
-    @Test("The nucleus equals that of transformers' warper on PyTorch", .enabled(if: PythonOracle.hasOpenCLIP))
+    @Test(
+        "The nucleus equals that of transformers' warper on PyTorch", .enabled(if: PythonOracle.hasOpenCLIP))
     func nucleus() throws {
         struct Question: Encodable {
             let logits: [Float]
@@ -59,7 +62,10 @@ import Testing
         let sorted = many.sorted(by: >)
         for count in [1, 2, 7, 50, 1999] {
             #expect(kept(CaptionDecoding(method: .topK, topK: count), many).count >= count)
-            #expect(kept(CaptionDecoding(method: .topK, topK: count), many).allSatisfy { many[$0] >= sorted[count - 1] })
+            #expect(
+                kept(CaptionDecoding(method: .topK, topK: count), many).allSatisfy {
+                    many[$0] >= sorted[count - 1]
+                })
         }
     }
 
@@ -67,13 +73,15 @@ import Testing
     func distribution(temperature: Double) {
         let logits: [Float] = [0, 1, 2, -40, 1.5, 0.5]
         var sampler = TokenSampler(
-            CaptionDecoding(method: .topP, topP: 1, temperature: temperature, minLength: 0), vocabularySize: 6, end: 3)
+            CaptionDecoding(method: .topP, topP: 1, temperature: temperature, minLength: 0),
+            vocabularySize: 6, end: 3)
         var counts = [Double](repeating: 0, count: 6)
         let draws = 20_000
         for index in 0..<draws {
             var values = logits
             var random = CounterRandom(seed: 1, purpose: .caption, key: "k", index: index)
-            counts[values.withUnsafeMutableBufferPointer { sampler.next($0, after: [0], random: &random) }] += 1
+            counts[values.withUnsafeMutableBufferPointer { sampler.next($0, after: [0], random: &random) }] +=
+                1
         }
         let weights = logits.map { exp(Double($0) / temperature) }
         let total = weights.reduce(0, +)

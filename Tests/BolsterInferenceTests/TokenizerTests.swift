@@ -33,18 +33,27 @@ import Testing
     }
 
     static let texts = [
-        "", " ", "a", "A photo of a cat.", "  two   spaces\tand\nlines \r\n end ", "it's they're WE'VE I'm you'll he'd 'tis",
-        "IT'S THEY'RE", "'\u{17F} ſTART", "3.14 1,000 12th ½ ² Ⅷ ٣٤٥", "<start_of_text> in <END_OF_TEXT> text",
-        "a&amp;b &lt;tag&gt; &amp;amp;lt; &copy &notit; &#65; &#x1F600; &#128; &#0; &#xD800; &#99999999; &#12",
+        "", " ", "a", "A photo of a cat.", "  two   spaces\tand\nlines \r\n end ",
+        "it's they're WE'VE I'm you'll he'd 'tis",
+        "IT'S THEY'RE", "'\u{17F} ſTART", "3.14 1,000 12th ½ ² Ⅷ ٣٤٥",
+        "<start_of_text> in <END_OF_TEXT> text",
+        "a&amp;b &lt;tag&gt; &amp;amp;lt;",
+        "&copy &notit;", "&#65; &#x1F600; &#128; &#0;", "&#xD800; &#99999999; &#12",
         "P&EACUTE;REZ &SZLIG; &AMP; &nTILDE; &NOSUCH; &LTimes;", "<b>a &amp; b</b>\nnext &amp; line",
         "“curly” ‘single’ „low‟ ʼn ŉ", "ﬁne ﬂow ﬃ ﬅ ﬆ Ĳ ĳ Ǆ ǆ Ǳ", "ＦＵＬＬ　ｗｉｄｔｈ！ ﾊﾟﾋﾟ ｶﾞ ￦ ￥",
-        "line\u{2028}para\u{2029}nel\u{85}cr\rlf", "\u{1B}[31mred\u{1B}[0m \u{1B}[1;2Hx \u{1B}[", "nul\u{0}bel\u{7}del\u{7F}bom\u{FEFF}obj\u{FFFC}",
-        "c1 \u{80}uro \u{93}q\u{94} \u{81}", "e\u{301} \u{212B} \u{1100}\u{1161}\u{11A8} \u{2126} a\u{327}\u{301}",
-        "ΟΔΥΣΣΕΥΣ ΣΑΣ Σ ΑΣ. ΑΣ' ΑΣΒ", "İstanbul IĞDIR ẞ Ǆ ŒUVRE", "Красный дом ЁЖ", "紅いりんごが二つ。犬と猫", "中文标题测试", "한국어 제목",
-        "العَرَبِيَّة ١٢٣", "हिन्दी में लिखा", "ไทยแลนด์ ๑๒", "עִבְרִית", "👍🏽👨‍👩‍👧‍👦🇩🇪❤️", "a\u{200B}b\u{200D}c\u{AD}d\u{2060}",
-        "x_y-z/w\\v|u~t^s", "http://www.example.com/a?b=c&d=e", "UPPERlowerMiXeD", "!!!???...", "日本語mixed英語123テスト",
+        "line\u{2028}para\u{2029}nel\u{85}cr\rlf", "\u{1B}[31mred\u{1B}[0m \u{1B}[1;2Hx \u{1B}[",
+        "nul\u{0}bel\u{7}del\u{7F}bom\u{FEFF}obj\u{FFFC}",
+        "c1 \u{80}uro \u{93}q\u{94} \u{81}",
+        "e\u{301} \u{212B} \u{1100}\u{1161}\u{11A8} \u{2126} a\u{327}\u{301}",
+        "ΟΔΥΣΣΕΥΣ ΣΑΣ Σ ΑΣ. ΑΣ' ΑΣΒ", "İstanbul IĞDIR ẞ Ǆ ŒUVRE", "Красный дом ЁЖ", "紅いりんごが二つ。犬と猫", "中文标题测试",
+        "한국어 제목",
+        "العَرَبِيَّة ١٢٣", "हिन्दी में लिखा", "ไทยแลนด์ ๑๒", "עִבְרִית",
+        "👍🏽👨‍👩‍👧‍👦🇩🇪❤️", "a\u{200B}b\u{200D}c\u{AD}d\u{2060}",
+        "x_y-z/w\\v|u~t^s", "http://www.example.com/a?b=c&d=e", "UPPERlowerMiXeD", "!!!???...",
+        "日本語mixed英語123テスト",
         "supercalifragilisticexpialidocious antidisestablishmentarianism", "\u{1D49C}\u{1D4B7} 𝒜𝒷 ①②",
-        String(repeating: "word ", count: 100), "tab\u{B}vt\u{C}ff\u{1C}fs\u{1F}us", "\u{A0}nbsp\u{A0}\u{2003}em\u{3000}",
+        String(repeating: "word ", count: 100), "tab\u{B}vt\u{C}ff\u{1C}fs\u{1F}us",
+        "\u{A0}nbsp\u{A0}\u{2003}em\u{3000}",
     ]
 
     @Test("Rows equal open_clip's for texts in many scripts")
@@ -70,10 +79,11 @@ import Testing
             import ftfy, json, sys, unicodedata
             from open_clip.tokenizer import SimpleTokenizer
             t = SimpleTokenizer()
-            scalars = [c for c in list(range(1, 0xD800)) + list(range(0xE000, 0x10000)) + list(range(0x10000, 0x20000, 7))
-                       if unicodedata.category(chr(c)) not in ("Cn", "Co")]
+            numbers = [*range(1, 0xD800), *range(0xE000, 0x10000), *range(0x10000, 0x20000, 7)]
+            scalars = [c for c in numbers if unicodedata.category(chr(c)) not in ("Cn", "Co")]
             json.load(sys.stdin)
-            lines = [" ".join(f"a{chr(c)}b {chr(c)}" for c in scalars[i:i + 64]) for i in range(0, len(scalars), 64)]
+            parts = [scalars[i:i + 64] for i in range(0, len(scalars), 64)]
+            lines = [" ".join(f"a{chr(c)}b {chr(c)}" for c in part) for part in parts]
             # Letters side by side can look like mojibake, which is not what this test is about.
             print(json.dumps([[line, t.encode(line)] for line in lines if ftfy.fix_encoding(line) == line]))
             """
@@ -104,7 +114,8 @@ import Testing
         let expected = try PythonOracle.ask(program, Self.texts, as: [String].self)
         for (text, cleaned) in zip(Self.texts, expected) {
             #expect(
-                Array(kind.clean(text).unicodeScalars) == Array(cleaned.unicodeScalars), "\(text.debugDescription)")
+                Array(kind.clean(text).unicodeScalars) == Array(cleaned.unicodeScalars),
+                "\(text.debugDescription)")
         }
     }
 

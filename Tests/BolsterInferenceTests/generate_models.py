@@ -36,7 +36,8 @@ def toy_tokenizer(folder, context_length):
 def tiny(tokenizer, is_captioner, context_length):
     vision = {"layers": 2, "width": 32, "head_width": 16, "patch_size": 8, "image_size": 32}
     text = {
-        "context_length": context_length, "vocab_size": tokenizer.vocab_size, "width": 32, "heads": 2, "layers": 2,
+        "context_length": context_length, "vocab_size": tokenizer.vocab_size, "width": 32,
+        "heads": 2, "layers": 2,
     }
     if not is_captioner:
         return open_clip.model.CLIP(24, vision, text)
