@@ -10,7 +10,7 @@ package struct MemberName: Equatable, Sendable {
 
     package enum Outcome: Equatable, Sendable {
         case sample(MemberName)
-        /// No file of a sample: no dot, nothing before or after it, or a `__meta__` folder or file.
+        /// No file of a sample: a folder, no dot, nothing before or after it, or in a folder like `__meta__`.
         case passedOver
         /// Absolute, with a ".." component, or with a NUL: it could leave the folder it is unpacked in.
         case unsafe
@@ -26,8 +26,9 @@ package struct MemberName: Equatable, Sendable {
         guard first != UInt8(ascii: "/"), !bytes.contains(0) else { return .unsafe }
         let components = bytes.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
         if components.contains(where: { $0.elementsEqual("..".utf8) }) { return .unsafe }
-        // Webdataset leaves out what is called so between tar and sample.
-        let isMeta = components.contains { $0.count >= 4 && $0.starts(with: "__".utf8) && $0.suffix(2).elementsEqual("__".utf8) }
+        // Webdataset keeps what is not samples under such a folder.
+        let top = components[0]
+        let isMeta = top.count >= 4 && top.starts(with: "__".utf8) && top.suffix(2).elementsEqual("__".utf8)
         guard !isMeta, let base = components.last, let dot = base.firstIndex(of: UInt8(ascii: ".")),
             dot > base.startIndex, dot + 1 < base.endIndex
         else { return .passedOver }

@@ -108,7 +108,8 @@ private struct BraceParser {
         let ends = String(characters[(position + 1)..<close]).split(separator: "..", omittingEmptySubsequences: false)
         guard ends.count == 2, ends.allSatisfy({ !$0.isEmpty && $0.utf8.allSatisfy { (48...57).contains($0) } })
         else { return nil }
-        guard let first = Int(ends[0]), let last = Int(ends[1]), first <= last else {
+        guard let first = Int(ends[0]), let last = Int(ends[1]) else { throw tooMany() }
+        guard first <= last else {
             throw malformed("the range {\(ends[0])..\(ends[1])} does not rise")
         }
         guard last - first < countMax else { throw tooMany() }

@@ -51,7 +51,7 @@ struct TarHeader: Equatable {
         let prefix = isPOSIX ? Self.text(block[345..<500]) : []
         if !prefix.isEmpty { name = prefix + [UInt8(ascii: "/")] + name }
         self.name = name
-        kind = Self.kind(ofType: type, name: name)
+        kind = Self.kind(ofType: type)
         // A directory's size is a hint and nothing follows it, and links carry nothing.
         switch kind {
         case .passedOver where type != UInt8(ascii: "V") && type != UInt8(ascii: "D"): self.size = 0
@@ -59,11 +59,11 @@ struct TarHeader: Equatable {
         }
     }
 
-    private static func kind(ofType type: UInt8, name: [UInt8]) -> Kind {
+    private static func kind(ofType type: UInt8) -> Kind {
         switch type {
-        case 0, UInt8(ascii: "0"), UInt8(ascii: "7"):
-            // Before ustar a directory was a file whose name ends so.
-            name.last == UInt8(ascii: "/") ? .passedOver : .file
+        // Before ustar a directory was a file whose name ends in a slash; only the full name can tell, as
+        // GNU's long names are cut here.
+        case 0, UInt8(ascii: "0"), UInt8(ascii: "7"): .file
         case UInt8(ascii: "1"): .hardLink
         case UInt8(ascii: "2"): .symbolicLink
         case UInt8(ascii: "3")...UInt8(ascii: "6"), UInt8(ascii: "V"), UInt8(ascii: "D"): .passedOver
