@@ -87,7 +87,7 @@ struct ChunkRecords {
             for other in files where other.records.file.header.isLast != first.records.file.header.isLast {
                 throw MergerError(
                     .mixture,
-                    "two record files of chunk \(chunk) on \(selection.shard.name) disagree on whether it is the last",
+                    "two record files disagree on whether chunk \(chunk) of \(selection.shard.name) ends it",
                     evidence: [first.records.path, other.records.path])
             }
         }
@@ -111,7 +111,8 @@ struct ChunkRecords {
             throw MergerError(
                 .badRecords,
                 "a record file says it is chunk \(header.chunk) of \(header.stage) on \(header.shard), from "
-                    + "sample \(header.firstSample); its name or the manifest's chunk says otherwise", evidence: [path])
+                    + "sample \(header.firstSample); its name or the manifest's chunk says otherwise",
+                evidence: [path])
         }
     }
 

@@ -227,7 +227,7 @@ extension DatasetDescription {
             text += """
 
                 \(severalTexts) samples have several texts, all of them embedded. That patch knows one text a
-                sample and takes such a sample's layout for the older one: merge with `layout: datacompdr` for it.
+                sample and takes such a sample's layout for the older one: use `layout: datacompdr` for it.
 
                 """
         }

@@ -84,7 +84,7 @@ package struct DatasetVerifier {
                     .init(
                         code: "bad_companion",
                         message:
-                            "config.json lacks reinforce.image_augmentation.normalize, which the trainer reads"
+                            "config.json lacks reinforce.image_augmentation.normalize: the trainer needs it"
                     ))
             }
         }

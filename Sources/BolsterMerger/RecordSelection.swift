@@ -60,7 +60,8 @@ struct RecordSelection {
                 guard candidates[chunk, default: []].contains(where: { $0.path == path }) else {
                     throw MergerError(
                         .badRecords,
-                        "the ledger has committed a record file that is not there; restore it from a copy", evidence: [path])
+                        "the ledger has committed a record file that is not there; restore it from a copy",
+                        evidence: [path])
                 }
                 paths[chunk] = path
             }
