@@ -44,13 +44,15 @@ package struct CurveKeyPair: Sendable, CustomStringConvertible {
         var publicText = [CChar](repeating: 0, count: 41)
         var secretText = [CChar](repeating: 0, count: 41)
         guard zmq_curve_keypair(&publicText, &secretText) == 0 else {
-            throw .lastCall("zmq_curve_keypair", "this libzmq was built without CURVE; install Debian's libzmq5")
+            throw .lastCall(
+                "zmq_curve_keypair", "this libzmq was built without CURVE; install Debian's libzmq5")
         }
         func key(_ text: [CChar]) -> CurveKey? {
             CurveKey(String(decoding: text.prefix(40).map { UInt8(bitPattern: $0) }, as: UTF8.self))
         }
         guard let publicKey = key(publicText), let secretKey = key(secretText) else {
-            throw MessagingError(.badKey, "libzmq made a key that is no Z85 text", evidence: "zmq_curve_keypair")
+            throw MessagingError(
+                .badKey, "libzmq made a key that is no Z85 text", evidence: "zmq_curve_keypair")
         }
         return CurveKeyPair(publicKey: publicKey, secretKey: secretKey)
     }

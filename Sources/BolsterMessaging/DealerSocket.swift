@@ -35,7 +35,8 @@ package final class DealerSocket: Sendable {
     package init(
         connect text: String, identity: [UInt8], security: ClientSecurity?
     ) throws(MessagingError) {
-        precondition((1...255).contains(identity.count) && identity[0] != 0, "an identity ZeroMQ cannot carry")
+        precondition(
+            (1...255).contains(identity.count) && identity[0] != 0, "an identity ZeroMQ cannot carry")
         let endpoint = try Self.checked(text, security)
         self.identity = identity
         self.security = security

@@ -43,7 +43,8 @@ enum KeyFile {
         guard status.st_mode & forbidden == 0 else {
             let mode = String(status.st_mode & 0o777, radix: 8)
             throw MessagingError(
-                .badKeyFile, "the mode \(mode) lets others in; do: chmod \(forbidden == 0o077 ? "600" : "go-w") \(path)",
+                .badKeyFile,
+                "the mode \(mode) lets others in; do: chmod \(forbidden == 0o077 ? "600" : "go-w") \(path)",
                 evidence: path)
         }
         guard status.st_uid == geteuid() || status.st_uid == 0 else {
@@ -54,7 +55,9 @@ enum KeyFile {
         return try contents(of: descriptor, size: Int(status.st_size), path: path)
     }
 
-    private static func contents(of descriptor: Int32, size: Int, path: String) throws(MessagingError) -> String {
+    private static func contents(of descriptor: Int32, size: Int, path: String) throws(MessagingError)
+        -> String
+    {
         var bytes = [UInt8](repeating: 0, count: size)
         var filled = 0
         while filled < size {

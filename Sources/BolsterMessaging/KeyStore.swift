@@ -115,7 +115,9 @@ extension KeyStore {
         _ path: String, creating: Bool, _ change: (inout [AllowedKey]) -> Void
     ) throws(MessagingError) {
         let lock = open(path + ".lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard lock >= 0 else { throw .file(path + ".lock", "the list's lock could not be opened", errno: errno) }
+        guard lock >= 0 else {
+            throw .file(path + ".lock", "the list's lock could not be opened", errno: errno)
+        }
         defer { close(lock) }
         while flock(lock, LOCK_EX) != 0 {
             guard errno == EINTR else { throw .file(path, "the list could not be locked", errno: errno) }

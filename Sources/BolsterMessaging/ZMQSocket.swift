@@ -82,7 +82,8 @@ struct ZMQSocket: ~Copyable, @unchecked Sendable {
 
     func connect(to endpoint: String) throws(MessagingError) {
         guard zmq_connect(handle, endpoint) == 0 else {
-            throw .lastCall("zmq_connect(\(endpoint))", "the endpoint could not be used; is its host's name right?")
+            throw .lastCall(
+                "zmq_connect(\(endpoint))", "the endpoint could not be used; is its host's name right?")
         }
     }
 

@@ -105,7 +105,9 @@ import Testing
         try dealer.run(tick: .milliseconds(20)) { frames, isTick in
             if !frames.isEmpty, access(list, F_OK) == 0 {
                 let keys = try KeyStore.allowedKeys(at: list)
-                if !keys.isEmpty { #expect(try KeyStore.revoke("worker", in: list).map(\.name) == ["worker"]) }
+                if !keys.isEmpty {
+                    #expect(try KeyStore.revoke("worker", in: list).map(\.name) == ["worker"])
+                }
             }
             if isTick { ticks += 1 }
             if router.socket.counters.revoked > 0 || ticks > 500 { dealer.stop() }

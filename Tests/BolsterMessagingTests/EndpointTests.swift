@@ -20,7 +20,8 @@ import Testing
         arguments: [
             ("5570", "tcp://"), ("udp://127.0.0.1:1", "tcp://"), ("tcp://127.0.0.1", ":PORT"),
             ("tcp://127.0.0.1:", "1 to 65535"), ("tcp://127.0.0.1:65536", "1 to 65535"),
-            ("tcp://127.0.0.1:http", "1 to 65535"), ("tcp://:5570", "no host"), ("tcp://::1:5570", "brackets"),
+            ("tcp://127.0.0.1:http", "1 to 65535"), ("tcp://:5570", "no host"),
+            ("tcp://::1:5570", "brackets"),
             ("tcp://[::1:5570", "closing ]"), ("tcp://a b:5570", "no name"), ("ipc://", "no path"),
         ])
     func wrong(_ text: String, _ expected: String) {

@@ -80,7 +80,9 @@ final class Scratch {
 
     init() {
         var template = Array("/tmp/bolster-messaging-XXXXXX".utf8CString)
-        path = mkdtemp(&template) == nil ? "" : String(decoding: template.dropLast().map(UInt8.init), as: UTF8.self)
+        path =
+            mkdtemp(&template) == nil
+            ? "" : String(decoding: template.dropLast().map(UInt8.init), as: UTF8.self)
         precondition(!path.isEmpty, "no temporary directory")
     }
 

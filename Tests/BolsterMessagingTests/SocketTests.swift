@@ -11,7 +11,8 @@ import Testing
         let router = try RouterAtWork(
             RouterSocket(listen: Self.loopback, security: nil), answer: RouterAtWork.echo)
         defer { router.stop() }
-        let dealer = try DealerSocket(connect: router.socket.endpoint, identity: Array("w1".utf8), security: nil)
+        let dealer = try DealerSocket(
+            connect: router.socket.endpoint, identity: Array("w1".utf8), security: nil)
         let frames = (0..<10_000).map { Array("frame \($0)".utf8) }
         var echoed: [[UInt8]] = []
         var next = 0
@@ -53,7 +54,8 @@ import Testing
 
     @Test("Stop from another thread ends a run that would sleep for an hour, also before it began")
     func stop() throws {
-        let router = try RouterAtWork(RouterSocket(listen: Self.loopback, security: nil), tick: .seconds(3_600))
+        let router = try RouterAtWork(
+            RouterSocket(listen: Self.loopback, security: nil), tick: .seconds(3_600))
         let dealer = try DealerSocket(connect: router.socket.endpoint, identity: [1], security: nil)
         let runner = try NamedThread("dealer") {
             do { try dealer.run(tick: .seconds(3_600)) { _, _ in [] } } catch { Issue.record(error) }
@@ -70,7 +72,8 @@ import Testing
     @Test("What another thread sends wakes a sleeping dealer")
     func sendFromAfar() throws {
         let router = try RouterAtWork(
-            RouterSocket(listen: Self.loopback, security: nil), tick: .seconds(3_600), answer: RouterAtWork.echo)
+            RouterSocket(listen: Self.loopback, security: nil), tick: .seconds(3_600),
+            answer: RouterAtWork.echo)
         defer { router.stop() }
         let dealer = try DealerSocket(connect: router.socket.endpoint, identity: [7], security: nil)
         let got = Mutex<[[UInt8]]>([])

@@ -1,0 +1,151 @@
+#!/usr/bin/env bash
+# Installs, builds and tests everything, and ends with "N passed, N failed". Safe to repeat.
+#
+#     tools/test.sh            compares with NumPy, Pillow, webdataset, tarfile…
+#     tools/test.sh --full     and with PyTorch, torchvision and OpenCLIP (also by BOLSTER_TORCH=1)
+set -euo pipefail
+# shellcheck source=common.sh
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+case "${1:-}" in
+    --full) BOLSTER_TORCH=1 ;;
+    "") ;;
+    *) fail "usage: tools/test.sh [--full]" ;;
+esac
+torch=${BOLSTER_TORCH:-0}
+cd "$root"
+logs=$root/.build/test-logs
+mkdir -p "$logs"
+
+passed=0
+failed=0
+failures=()
+# What ran last left its output here.
+log=
+
+# step NAME COMMAND…: runs it, keeps its output in a log, prints name, time and outcome. The status is the
+# command's. Output is shown only where it failed.
+step() {
+    local name=$1 began=$SECONDS status=0
+    shift
+    log=$logs/${name// /-}.log
+    printf '%-34s' "$name"
+    "$@" >"$log" 2>&1 </dev/null || status=$?
+    printf '%5d s  %s\n' $((SECONDS - began)) "$([ $status -eq 0 ] && echo ok || echo "FAILED ($status)")"
+    if [ $status -ne 0 ]; then
+        failures+=("$name: $log")
+        tail -n 60 "$log"
+    fi
+    return $status
+}
+
+# A step that is one check.
+check() {
+    if step "$@"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+}
+
+# A check that everything after it needs.
+need() {
+    local before=$failed
+    check "$@"
+    [ "$failed" -eq "$before" ] || finish
+}
+
+finish() {
+    local failure
+    for failure in "${failures[@]:+${failures[@]}}"; do echo "failed: $failure"; done
+    echo "took $SECONDS s"
+    echo "$passed passed, $failed failed"
+    [ "$failed" -eq 0 ] && exit 0 || exit 1
+}
+
+# build NAME ARGUMENTS…: a warning in our own code fails it.
+build() {
+    swift build "$@" 2>&1 | tee "$logs/compiler.log" || return 1
+    if grep -E "^$root/(Sources|Tests)/.*warning:" "$logs/compiler.log"; then
+        echo "warnings are errors here; see above"
+        return 1
+    fi
+}
+
+# Adds the counts of the Swift Testing run in $log: tests, failed ones, skipped ones.
+count_swift_tests() {
+    local total bad skipped
+    total=$(sed -n 's/.*Test run with \([0-9]*\) tests\{0,1\} .*/\1/p' "$log" | tail -n 1)
+    bad=$(grep -cE '^✘ Test (".*"|[A-Za-z_]+\(.*\)) (with [0-9]+ test cases? )?failed after' "$log" || true)
+    skipped=$(grep -cE '^➜ Test .* skipped' "$log" || true)
+    if [ -z "$total" ]; then
+        # It crashed before its summary.
+        failed=$((failed + 1))
+        return
+    fi
+    [ "$bad" -gt 0 ] || [ "$1" -eq 0 ] || bad=1
+    failed=$((failed + bad))
+    passed=$((passed + total - bad - skipped))
+    grep -E '^➜ ' "$log" | sort | uniq -c | sort -rn | head -n 20 || true
+}
+
+# Adds the counts of the unittest run in $log.
+count_python_tests() {
+    local total bad skipped
+    total=$(sed -n 's/^Ran \([0-9]*\) tests\{0,1\} in.*/\1/p' "$log" | tail -n 1)
+    count_of() { tail -n 1 "$log" | sed -n "s/.*$1=\([0-9]*\).*/\1/p"; }
+    bad=$(($(count_of failures || true) + $(count_of errors || true) + 0))
+    skipped=$(count_of skipped)
+    [ "$bad" -gt 0 ] || [ "$1" -eq 0 ] || bad=1
+    failed=$((failed + bad))
+    passed=$((passed + ${total:-$bad} - bad - ${skipped:-0}))
+}
+
+# Adds the counts of the conformance check in $log.
+count_conformance() {
+    local good bad
+    good=$(sed -n 's/^\([0-9]*\) passed, [0-9]* failed$/\1/p' "$log" | tail -n 1)
+    bad=$(sed -n 's/^[0-9]* passed, \([0-9]*\) failed$/\1/p' "$log" | tail -n 1)
+    [ "${bad:-0}" -gt 0 ] || [ "$1" -eq 0 ] || bad=1
+    passed=$((passed + ${good:-0}))
+    failed=$((failed + ${bad:-0}))
+}
+
+# counted COUNTER NAME COMMAND…: a step whose output says how many checks it held.
+counted() {
+    local counter=$1 status=0
+    shift
+    step "$@" || status=$?
+    "$counter" "$status"
+}
+
+digests() { (cd "$1" && find . -type f -print0 | sort -z | xargs -0 sha256sum); }
+
+# The second start must find everything done and change nothing.
+demo_again() {
+    digests "$demo/dataset" >"$logs/demo-first.sha256" &&
+        tools/demo.sh "$demo" &&
+        digests "$demo/dataset" >"$logs/demo-second.sha256" &&
+        diff "$logs/demo-first.sha256" "$logs/demo-second.sha256"
+}
+
+need "setup" tools/setup.sh
+if [ "$torch" = 1 ]; then need "python with torch" tools/venv.sh --torch; else need "python" tools/venv.sh; fi
+export BOLSTER_PYTHON=$root/.tools/venv/bin/python
+check "format" swift format lint --strict --recursive Sources Tests Package.swift
+need "release build" build --configuration release --product bolster
+BOLSTER_BINARY=$(swift build --configuration release --show-bin-path)/bolster
+export BOLSTER_BINARY
+
+demo=$root/.build/demo-check
+rm -rf "$demo"
+check "demo" tools/demo.sh "$demo"
+conformance=(tools/conformance.py "$demo/dataset" --manifest manifests/demo.yaml)
+if [ "$torch" = 1 ]; then conformance+=(--strict); fi
+counted count_conformance "conformance of the demo" "$BOLSTER_PYTHON" "${conformance[@]}"
+check "demo, second start" demo_again
+counted count_python_tests "python tests" "$BOLSTER_PYTHON" -m unittest discover tools/tests
+
+if step "tests build" build --build-tests; then
+    passed=$((passed + 1))
+    counted count_swift_tests "swift tests" swift test --skip-build --disable-xctest
+else
+    failed=$((failed + 1))
+fi
+finish
