@@ -19,7 +19,7 @@ package enum InputShards {
             try search.take(pattern: pattern, folder: absolute(manifestDirectory), mayList: true)
         }
         guard search.problems.isEmpty else {
-            throw StorageError(.notFound, path: "", summary(search.problems, of: "problem with", "the input's shards"))
+            throw StorageError(.notFound, path: "", summary(search.problems))
         }
         guard !search.shards.isEmpty else {
             throw StorageError(.badInput, path: "", "input.shards names no shard")
@@ -27,10 +27,10 @@ package enum InputShards {
         return search.shards
     }
 
-    private static func summary(_ problems: [String], of what: String, _ place: String) -> String {
+    private static func summary(_ problems: [String]) -> String {
         let shown = problems.prefix(shownMax).map { "\n  \($0)" }.joined()
         let more = problems.count > shownMax ? "\n  and \(problems.count - shownMax) more" : ""
-        return "\(problems.count) \(what)\(problems.count == 1 ? "" : "") \(place):\(shown)\(more)"
+        return "\(problems.count) problem\(problems.count == 1 ? "" : "s") with input.shards:\(shown)\(more)"
     }
 
     private static func absolute(_ folder: String) -> String {

@@ -1,0 +1,144 @@
+import BolsterDataset
+import Glibc
+import Testing
+
+@testable import BolsterStorage
+
+@Suite("Finding a manifest's shards")
+struct InputShardsTests {
+    let folder: ScratchFolder
+
+    init() throws {
+        folder = try ScratchFolder()
+        for name in ["00.tar", "01.tar", "02.tar", "10.tar"] { try folder.put("corpus/" + name, name) }
+    }
+
+    private func find(_ patterns: String...) throws -> [String] {
+        try InputShards.find(patterns: patterns, manifestDirectory: folder.path).map(\.name)
+    }
+
+    private func message(_ patterns: String...) throws -> String {
+        do {
+            _ = try InputShards.find(patterns: patterns, manifestDirectory: folder.path)
+        } catch {
+            return error.description.replacing(folder.path, with: "")
+        }
+        Issue.record("passes")
+        return ""
+    }
+
+    @Test("Braces, globs, paths and list files, from the manifest's folder, in order")
+    func patterns() throws {
+        #expect(try find("corpus/{01..02}.tar", "corpus/00.tar") == ["01", "02", "00"])
+        #expect(try find("corpus/0*.tar") == ["00", "01", "02"])
+        #expect(try find("{corpus/[1-9]?,corpus/00}.tar") == ["10", "00"])
+        #expect(try find(folder.path + "/corpus/10.tar") == ["10"])
+        #expect(try find("file://" + folder.path + "/corpus/10.tar") == ["10"])
+        try folder.put("corpus/list.txt", "# all\n1*.tar\n{00..01}.tar\n")
+        #expect(try find("corpus/list.txt") == ["10", "00", "01"])
+    }
+
+    @Test("A shard has its index, absolute path, size and modification time")
+    func shard() throws {
+        let shards = try InputShards.find(patterns: ["corpus/*.tar"], manifestDirectory: folder.path)
+        #expect(shards.map(\.index) == [0, 1, 2, 3])
+        #expect(shards[1].location == folder.path + "/corpus/01.tar")
+        var status = stat()
+        #expect(stat(shards[1].location, &status) == 0)
+        #expect(shards[1].identity.size == 6)
+        #expect(shards[1].identity.version == "\(status.st_mtim.tv_sec * 1_000_000_000 + status.st_mtim.tv_nsec)")
+        let reader = try ByteReader(opening: shards[1].location)
+        #expect(reader.identity == shards[1].identity)
+    }
+
+    @Test("Every missing shard is told at once, but no more than can be read")
+    func missing() throws {
+        let text = try message("corpus/{00..04}.tar", "other/x.tar", "none/*.tar", "lost.txt")
+        #expect(text.contains("5 problems"))
+        for part in ["/corpus/03.tar: no such", "/corpus/04.tar: no such", "/other/x.tar", "/none/*.tar: no file matches"] {
+            #expect(text.contains(part), "\(text)")
+        }
+        #expect(text.contains("/lost.txt: list file: cannot open"))
+        #expect(try message("corpus/{100..199}.tar").contains("and 80 more"))
+    }
+
+    @Test("Shards of equal name, or named twice, are refused with both places")
+    func equalNames() throws {
+        try folder.put("b/01.tar")
+        #expect(try message("corpus/*.tar", "b/*.tar").contains(
+            "/b/01.tar: has the same name, '01', as \(folder.path)/corpus/01.tar".replacing(folder.path, with: "")))
+        #expect(try message("corpus/*.tar", "corpus/02.tar").contains("/corpus/02.tar: is named twice"))
+    }
+
+    @Test("Folders, other files and empty lists are refused with what to write instead")
+    func noShards() throws {
+        #expect(try message("corpus").contains("is a folder; write /corpus/*.tar"))
+        try folder.put("corpus/00_stats.json")
+        #expect(try message("corpus/*").contains("/corpus/00_stats.json: shards end in .tar"))
+        try folder.put("empty.txt", "\n# none\n")
+        #expect(try message("empty.txt").contains("the list file names no shard"))
+        #expect(try message("corpus/**/x.tar").contains("'**' is not understood"))
+        #expect(try message("corpus/{0..").contains("is never closed"))
+        #expect(throws: StorageError.self) {
+            try InputShards.find(patterns: [], manifestDirectory: folder.path)
+        }
+    }
+
+    @Test("A file whose name has a glob's characters is taken as it is")
+    func literal() throws {
+        try folder.put("a[1].tar")
+        #expect(try find("a[1].tar") == ["a[1]"])
+    }
+}
+
+@Suite("Reading a shard")
+struct ByteReaderTests {
+    private func read(_ path: String, at offset: Int64, piece: Int) throws -> [UInt8] {
+        var reader = try ByteReader(opening: path, at: offset)
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: piece, alignment: 16)
+        defer { buffer.deallocate() }
+        var bytes: [UInt8] = []
+        while true {
+            let count = try reader.read(into: buffer)
+            if count == 0 { return bytes }
+            bytes += buffer[..<count]
+        }
+    }
+
+    @Test("Bytes come from the offset to the end, whatever the buffer", arguments: [1, 7, 4096])
+    func read(piece: Int) throws {
+        let folder = try ScratchFolder()
+        try folder.put("a.tar", "0123456789")
+        #expect(try read(folder.path + "/a.tar", at: 0, piece: piece) == Array("0123456789".utf8))
+        #expect(try read(folder.path + "/a.tar", at: 4, piece: piece) == Array("456789".utf8))
+        #expect(try read(folder.path + "/a.tar", at: 10, piece: piece).isEmpty)
+    }
+
+    @Test("An absent shard, a folder, and an offset behind the end are errors with the path")
+    func errors() throws {
+        let folder = try ScratchFolder()
+        try folder.put("a.tar", "0123456789")
+        let path = folder.path
+        #expect(code { _ = try ByteReader(opening: path + "/b.tar") } == .notFound)
+        #expect(code { _ = try ByteReader(opening: path) } == .notAFile)
+        let late = failure { _ = try ByteReader(opening: path + "/a.tar", at: 11) }
+        #expect(late?.code == .changed && late?.path == path + "/a.tar")
+        #expect(late?.message.contains("the shard has 10") == true)
+    }
+
+    @Test("A shard's samples come out of its file")
+    func samples() throws {
+        let folder = try ScratchFolder()
+        var writer = TarWriter()
+        var bytes: [UInt8] = []
+        for index in 0..<10 { writer.append(name: "\(index).txt", bytes: [UInt8(index)], to: &bytes) }
+        writer.finish(to: &bytes)
+        try ObjectStore(root: folder.path).write("a.tar", bytes)
+        var tar = TarSampleReader(shard: "a")
+        tar.append(try read(folder.path + "/a.tar", at: 0, piece: 1000))
+        tar.finish()
+        var keys: [String] = []
+        while let sample = try tar.next() { keys.append(sample.key) }
+        #expect(keys == (0..<10).map(String.init))
+    }
+}
