@@ -61,7 +61,7 @@ def read_beside(folder, name, report):
 
 
 def check_beside(folder, keys, promise, report):
-    """coverage.json adds up to what is there; sizes.json and manifest.jsonl count the same. `keys` are each shard's."""
+    """coverage.json adds up, sizes.json and manifest.jsonl count the same; `keys` are by shard."""
     coverage = read_beside(folder, "coverage.json", report)
     if coverage is not None:
         check_coverage(coverage, keys, promise, report)
@@ -102,7 +102,7 @@ def check_trainer_configuration(configuration, promise, report):
 
 
 def check_coverage(coverage, keys, promise, report):
-    """The classes add up in each shard and in all; merged is what the tars hold, input what the source holds."""
+    """The classes add up in each shard and in all; merged is what the tars hold, input the source's."""
     classes = ("merged", "excluded", "skipped", "missing")
     total = dict.fromkeys(("input", *classes), 0)
     for shard in coverage["shards"]:

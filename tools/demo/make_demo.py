@@ -2,7 +2,7 @@
 """Makes everything under manifests/demo from nothing but seeds: shards, vocabulary, trained model packages.
 
     python tools/demo/make_demo.py                    # all, into manifests/demo
-    python tools/demo/make_demo.py --only shards
+    python tools/demo/make_demo.py --only shards      # or models, or one model's name
     python tools/demo/make_demo.py --out /tmp/d --steps 0.05   # a quick, bad run, to try the path
 
 Needs the packages of requirements.txt. Existing parts are replaced only when their successors are complete.
@@ -89,17 +89,16 @@ def make_model(plan, words, folder):
     return plan.name, time.process_time() - started, found
 
 
-def make_models(folder, scale, processes):
-    """All packages into the new folder `folder`, `processes` at a time."""
+def make_models(folder, chosen, scale, processes):
+    """The packages of the plans `chosen` into the new folder `folder`, `processes` at a time."""
     started = time.process_time()
     words = learn_vocabulary()
     total = time.process_time() - started
     log(f"vocabulary of {len(words.ids)}: {total:.1f} s of CPU")
-    chosen = [dataclasses.replace(p, steps=max(20, round(p.steps * scale))) for p in plans.PLANS]
+    chosen = [dataclasses.replace(p, steps=max(20, round(p.steps * scale))) for p in chosen]
     with concurrent.futures.ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
-        for name, seconds, found in pool.map(
-            make_model, chosen, [words] * len(chosen), [folder] * len(chosen)
-        ):
+        made = [pool.submit(make_model, plan, words, folder) for plan in chosen]
+        for name, seconds, found in (future.result() for future in made):
             total += seconds
             log(f"{name}: {seconds:.0f} s of CPU; {found}")
     size = sum(f.stat().st_size for f in folder.rglob("*") if f.is_file())
@@ -121,23 +120,34 @@ def main():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--out", type=pathlib.Path, default=default, help="default: manifests/demo")
-    parser.add_argument("--only", choices=("shards", "models"), help="make one part")
+    names = [plan.name for plan in plans.PLANS]
+    parser.add_argument("--only", choices=("shards", "models", *names), help="make one part or one model")
     parser.add_argument("--steps", type=float, default=1.0, help="factor on the training steps, default 1")
     parser.add_argument("--processes", type=int, default=2, help="models trained at a time, default 2")
     options = parser.parse_args()
-    options.out.mkdir(parents=True, exist_ok=True)
-    for part, make in (
-        ("shards", lambda f: shards.write_shards(f, log)),
-        ("models", lambda f: make_models(f, options.steps, options.processes)),
-    ):
-        if options.only in (None, part):
-            draft = options.out / f".{part}.new"
-            if draft.exists():
-                shutil.rmtree(draft)
-            started = time.monotonic()
-            make(draft)
-            replace(draft, options.out / part)
-            log(f"{part}: done in {time.monotonic() - started:.0f} s")
+    models_folder, only = options.out / "models", options.only
+    models_folder.mkdir(parents=True, exist_ok=True)
+    if only in (None, "shards"):
+        make(options.out / "shards", lambda folder: shards.write_shards(folder, log))
+    if only in (None, "models"):
+        make(models_folder, lambda f: make_models(f, plans.PLANS, options.steps, options.processes))
+    for plan in plans.PLANS:
+        if only == plan.name:
+            draft = options.out / f".{plan.name}.new"
+            make(draft, lambda f, plan=plan: make_models(f, [plan], options.steps, 1))
+            replace(draft / plan.name, models_folder / plan.name)
+            draft.rmdir()
+
+
+def make(place, work):
+    """Runs `work` on a hidden new folder and puts it where `place` is when it is complete."""
+    draft = place.with_name(f".{place.name.strip('.')}.draft")
+    if draft.exists():
+        shutil.rmtree(draft)
+    started = time.monotonic()
+    work(draft)
+    replace(draft, place)
+    log(f"{place.name}: done in {time.monotonic() - started:.0f} s")
 
 
 if __name__ == "__main__":

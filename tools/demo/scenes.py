@@ -5,8 +5,8 @@ image of any size, so that a centre crop never cuts a shape off; only background
 is drawn at three times the size and reduced, because Pillow's drawing itself has no antialiasing.
 
 Captions come from a small grammar in two manners: *terse* ("a small red circle above a large blue square")
-and *full* ("this picture shows a small red circle above a large blue square. the background is grey."). Both say
-only what is visible, so that a caption can be checked word by word against its scene (`caption_is_right`).
+and *full* ("this picture shows a small red circle above a large blue square. the background is grey."). Both
+say only what is visible, so that a caption can be checked against its scene (`caption_is_right`).
 """
 
 import math
