@@ -98,6 +98,7 @@ let package = Package(
             name: "BolsterCoordinatorTests", dependencies: ["BolsterCoordinator"], swiftSettings: settings),
         .testTarget(name: "BolsterWorkerTests", dependencies: ["BolsterWorker"], swiftSettings: settings),
         .testTarget(name: "BolsterMergerTests", dependencies: ["BolsterMerger"], swiftSettings: settings),
+        .testTarget(name: "BolsterTidinessTests", dependencies: ["BolsterDataset"], swiftSettings: settings),
         .testTarget(name: "BolsterProcessTests", dependencies: [], swiftSettings: settings),
     ]
 )
