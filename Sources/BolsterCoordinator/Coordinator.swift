@@ -1,0 +1,200 @@
+import BolsterLeasing
+import BolsterMessaging
+import BolsterStorage
+import Foundation
+import Logging
+import Synchronization
+
+/// The one that rules a run: the ledger, its journal and the socket, on the thread that calls `run`.
+///
+///     frames waiting ──► ledger ──► one transaction ──► answers      (no answer before it is durable)
+///
+/// Killed at any instant it may be started again: workers go on meanwhile, and repeat what was not
+/// answered. Two cannot rule: each start claims the next generation in the output, workers follow the
+/// newest, and an older coordinator that learns of a newer one stops.
+package final class Coordinator: Sendable {
+    package enum Outcome: Equatable, Sendable {
+        /// Every unit is done, quarantined or blocked.
+        case finished(quarantined: Int, blocked: Int)
+        /// Asked to drain, and every lease is back.
+        case drained
+        /// Told to stop.
+        case stopped
+    }
+
+    private struct Requests {
+        var drain = false
+        var stop = false
+    }
+
+    /// What the serving thread keeps between batches.
+    private struct Schedule {
+        var progress: Duration = .zero
+        var backup: Duration
+        var fence: Duration = .zero
+        /// When the outcome was first seen.
+        var over: (outcome: Outcome, at: Duration)?
+        var isDrainTold = false
+    }
+
+    private static let tick: Duration = .milliseconds(100)
+    private static let fenceEvery: Duration = .seconds(5)
+    private static let secondTick: Duration = .seconds(1)
+
+    /// Where workers connect; the port chosen where `listen` asked for any.
+    package let endpoint: String
+    /// Claimed at this start.
+    package let generation: UInt64
+
+    private let configuration: CoordinatorConfiguration
+    private let router: RouterSocket
+    private let journal: LedgerJournal
+    private let backup: LedgerBackup
+    private let output: ObjectStore
+    /// Taken by `run`, which owns it from then on.
+    private let core: Mutex<CoordinatorCore?>
+    private let lock: StateLock
+    private let requests = Mutex(Requests())
+    private let start = ContinuousClock.now
+
+    /// Opens or restores the ledger, claims the next generation and binds the socket.
+    ///
+    /// - Throws: CoordinatorError, StorageError or MessagingError, each saying what to do.
+    package init(_ configuration: CoordinatorConfiguration) throws {
+        guard configuration.manifestText.utf8.count <= LeaseProtocol.frameBytesMax / 2 else {
+            throw CoordinatorError(
+                .manifestTooLong, "the manifest is longer than half a megabyte: move lists of shards to a list file",
+                evidence: [configuration.manifestFile])
+        }
+        let log = configuration.log
+        let output = ObjectStore(root: configuration.output)
+        let lock = StateLock(try StateDirectory(configuration.stateDirectory))
+        // Bound first: a port in use should not cost a generation.
+        let router = try RouterSocket(listen: configuration.listen, security: configuration.security)
+        if !FileManager.default.fileExists(atPath: lock.database),
+            let copy = try LedgerBackup.restore(to: lock.database, from: output)
+        {
+            log.warning(
+                """
+                the state folder is empty: the newest copy of the ledger in the output is taken; what was \
+                committed after it is done again
+                """,
+                metadata: [LogKey.backup: "\(copy)"])
+        }
+        let plan = configuration.plan
+        let journal = try LedgerJournal(
+            path: lock.database, run: configuration.manifest.name, stages: plan.stages, shards: plan.shards)
+        let generation = try Generation.claim(after: journal.generation(), in: output)
+        try journal.note(generation: generation)
+        var ledger = LeaseLedger(plan: plan, generation: generation)
+        try journal.load(into: &ledger, now: .zero)
+        log.info(
+            "the coordinator listens",
+            metadata: [LogKey.endpoint: "\(router.endpoint)", LogKey.generation: "\(generation)"])
+        self.configuration = configuration
+        self.router = router
+        self.journal = journal
+        self.output = output
+        self.lock = lock
+        self.generation = generation
+        endpoint = router.endpoint
+        backup = LedgerBackup(database: lock.database, output: output, generation: generation, log: log)
+        core = Mutex(CoordinatorCore(ledger: ledger, welcome: configuration.welcome, log: log, now: .zero))
+    }
+
+    /// No more leases; `run` returns when those out are back. From any thread.
+    package func drain() { requests.withLock { $0.drain = true } }
+
+    /// `run` returns soon, whatever is out. From any thread.
+    package func stop() { requests.withLock { $0.stop = true } }
+
+    /// Serves until the run is over, drained or stopped. Call once.
+    ///
+    /// - Parameter progress: called about once a second, and at the end.
+    package func run(progress: (StatusReply) -> Void) throws -> Outcome {
+        guard var core = core.withLock({ $0.take() }) else { preconditionFailure("a Coordinator runs once") }
+        var schedule = Schedule(backup: configuration.backupEvery)
+        var outcome: Outcome?
+        try router.run(tick: Self.tick) { frames, isTick in
+            let now = ContinuousClock.now - start
+            var batch = CoordinatorCore.Batch()
+            core.received(frames, now: now, into: &batch)
+            if isTick {
+                outcome = ticked(&core, &schedule, now: now, into: &batch, progress)
+                try keepUp(&schedule, now: now)
+            }
+            try fence(core.supersededBy)
+            try journal.write(batch.entries, time: Int64(Date().timeIntervalSince1970))
+            if outcome != nil { router.stop() }
+            return batch.answers
+        }
+        progress(core.status(now: ContinuousClock.now - start))
+        try backup.copy()
+        return outcome ?? .stopped
+    }
+
+    /// Nil while the run goes on.
+    private func ticked(
+        _ core: inout CoordinatorCore, _ schedule: inout Schedule, now: Duration,
+        into batch: inout CoordinatorCore.Batch, _ progress: (StatusReply) -> Void
+    ) -> Outcome? {
+        let requests = requests.withLock { $0 }
+        if requests.stop { return .stopped }
+        if requests.drain, !schedule.isDrainTold {
+            schedule.isDrainTold = true
+            core.ledger.drainRequested()
+            core.tellAll(.drain, in: &batch)
+        }
+        if now >= schedule.progress {
+            schedule.progress = now + min(Self.secondTick, configuration.progressEvery)
+            core.ticked(now: now, into: &batch)
+            progress(core.status(now: now))
+            for refusal in router.takeRefusals() {
+                configuration.log.warning("a connection was refused", metadata: [LogKey.reason: "\(refusal)"])
+            }
+        }
+        if schedule.over == nil, let end = end(core) {
+            schedule.over = (end, now)
+            if case .finished(let quarantined, let blocked) = end {
+                core.tellAll(.finished(quarantined: quarantined, blocked: blocked), in: &batch)
+            }
+        }
+        guard let over = schedule.over, now - over.at >= configuration.lingering else { return nil }
+        return over.outcome
+    }
+
+    private func end(_ core: borrowing CoordinatorCore) -> Outcome? {
+        switch core.ledger.outcome {
+        case .complete: .finished(quarantined: 0, blocked: 0)
+        case .withQuarantine(let quarantined, let blocked): .finished(quarantined: quarantined, blocked: blocked)
+        case nil: core.ledger.isDraining && core.ledger.leasesLiving == 0 ? .drained : nil
+        }
+    }
+
+    /// What happens every few seconds or minutes.
+    private func keepUp(_ schedule: inout Schedule, now: Duration) throws {
+        if now >= schedule.fence {
+            schedule.fence = now + Self.fenceEvery
+            try fence(Generation.isSuperseded(generation, in: output) ? generation + 1 : nil)
+        }
+        if now >= schedule.backup {
+            schedule.backup = now + configuration.backupEvery
+            backup.begin()
+        }
+    }
+
+    private func fence(_ newer: UInt64?) throws(CoordinatorError) {
+        guard let newer else { return }
+        throw CoordinatorError(
+            .superseded,
+            "a newer coordinator rules this run: this one stops, and what it had not acknowledged is not counted",
+            evidence: ["this generation \(generation), the newer \(newer)"])
+    }
+}
+
+/// Keeps the state folder's lock as long as the coordinator lives.
+private final class StateLock: Sendable {
+    private let directory: StateDirectory
+    init(_ directory: consuming StateDirectory) { self.directory = directory }
+    var database: String { directory.database }
+}

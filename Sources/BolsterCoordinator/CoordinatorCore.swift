@@ -1,0 +1,224 @@
+import BolsterLeasing
+import BolsterMessaging
+import Logging
+
+/// Frames in, journal entries and answers out: the ledger, and who is connected. No clock, no disk.
+struct CoordinatorCore: ~Copyable {
+    /// What a batch of frames comes to. Answers leave once the entries are durable.
+    struct Batch {
+        var entries: [JournalEntry] = []
+        var answers: [OutgoingFrame] = []
+    }
+
+    /// Log lines about frames that cannot be read, within one second.
+    private static let complaintsMax = 10
+
+    var ledger: LeaseLedger
+    private let welcome: Welcome
+    private let run: String
+    private let log: Logger
+    /// Where each worker was last heard.
+    private var peers: [WorkerID: PeerID] = [:]
+    private var meter = RateMeter()
+    private var complaints = 0
+    private(set) var framesRefused = 0
+    private let started: Duration
+    /// A frame told of a coordinator of this later generation.
+    private(set) var supersededBy: UInt64?
+
+    init(ledger: consuming LeaseLedger, welcome: Welcome, log: Logger, now: Duration) {
+        self.ledger = ledger
+        self.welcome = welcome
+        self.run = welcome.run
+        self.log = log
+        started = now
+        meter.measured(self.ledger.stageCounts.map(\.samples), now: now)
+    }
+
+    /// Applies every frame of a batch, in order.
+    mutating func received(_ frames: [IncomingFrame], now: Duration, into batch: inout Batch) {
+        for frame in frames {
+            do throws(LeasingError) {
+                let message = try WorkerFrame.decode(frame.bytes)
+                guard message.generation <= ledger.generation else {
+                    supersededBy = message.generation
+                    continue
+                }
+                apply(message, from: frame.peer, now: now, into: &batch)
+            } catch {
+                framesRefused += 1
+                complain("a frame was refused", frame.peer, error.description)
+                // The other side can only act on a wrong version; noise gets no answer.
+                if case .version = error.code {
+                    answer(.refused(Refusal(.version, error.message)), to: frame.peer, in: &batch)
+                }
+            }
+        }
+    }
+
+    /// Once a second or so: deadlines, and how fast it goes.
+    mutating func ticked(now: Duration, into batch: inout Batch) {
+        complaints = 0
+        let entries = ledger.ticked(now: now)
+        for case .ended(let unit, let epoch) in entries {
+            log.warning(
+                "a lease has ended without a word from its worker",
+                metadata: [LogKey.unit: "\(unit)", LogKey.epoch: "\(epoch)"])
+        }
+        batch.entries += entries
+        meter.measured(ledger.stageCounts.map(\.samples), now: now)
+    }
+
+    func status(now: Duration) -> StatusReply {
+        let rates = ledger.plan.stages.enumerated().map { ($1.name, meter.samplesPerSecond(stage: $0)) }
+        return ledger.status(
+            run: run, samplesPerSecond: Dictionary(uniqueKeysWithValues: rates), running: now - started, now: now)
+    }
+
+    /// Says the same to every worker heard of.
+    func tellAll(_ message: CoordinatorMessage, in batch: inout Batch) {
+        for peer in peers.values { answer(message, to: peer, in: &batch) }
+    }
+
+    // MARK: One message
+
+    private mutating func apply(
+        _ frame: WorkerFrame, from peer: PeerID, now: Duration, into batch: inout Batch
+    ) {
+        let sender = LeaseLedger.Sender(worker: frame.worker, incarnation: frame.incarnation, key: peer.key)
+        switch frame.message {
+        case .hello(let hello):
+            greeted(hello, sender, peer, now, &batch)
+        case .ask(let ask):
+            asked(ask, sender, peer, now, &batch)
+        case .heartbeat(let heartbeat):
+            switch ledger.heartbeatReceived(heartbeat, from: sender, now: now) {
+            case .reply(let revoked, let drain):
+                answer(.heartbeatReply(revoked: revoked, drain: drain), to: peer, in: &batch)
+            case .refuse(let refusal): answer(.refused(refusal), to: peer, in: &batch)
+            }
+        case .commit(let commit):
+            committed(commit, sender, peer, now, &batch)
+        case .release(_, let epoch):
+            switch ledger.releaseReceived(epoch, from: sender, now: now) {
+            case .journal(let entries):
+                batch.entries += entries
+                answer(.released(epoch), to: peer, in: &batch)
+            case .acknowledge: answer(.released(epoch), to: peer, in: &batch)
+            case .refuse(let refusal): answer(.refused(refusal), to: peer, in: &batch)
+            }
+        case .fail(let fail):
+            failed(fail, sender, peer, now, &batch)
+        case .announce(let announcement):
+            switch ledger.announcementReceived(announcement, from: sender, now: now) {
+            case .proceed:
+                answer(.announced(announcement.epoch, sample: announcement.sample), to: peer, in: &batch)
+            case .ignore: break
+            case .refuse(let refusal): answer(.refused(refusal), to: peer, in: &batch)
+            }
+        case .statusRequest:
+            answer(.statusReply(status(now: now)), to: peer, in: &batch)
+        case .drainRequest:
+            log.notice("drain was requested", metadata: [LogKey.peer: "\(peer)"])
+            ledger.drainRequested()
+            tellAll(.drain, in: &batch)
+            answer(.drain, to: peer, in: &batch)
+        }
+    }
+
+    private mutating func greeted(
+        _ hello: Hello, _ sender: LeaseLedger.Sender, _ peer: PeerID, _ now: Duration, _ batch: inout Batch
+    ) {
+        switch ledger.helloReceived(hello, from: sender, now: now) {
+        case .welcome(let entries):
+            batch.entries += entries
+            if peers.count < LeaseLedger.workersMax || peers[sender.worker] != nil { peers[sender.worker] = peer }
+            log.info(
+                "a worker has come",
+                metadata: [LogKey.worker: "\(sender.worker)", LogKey.host: "\(hello.host)"])
+            answer(.welcome(welcome), to: peer, in: &batch)
+        case .refuse(let refusal):
+            log.warning(
+                "a worker was refused",
+                metadata: [LogKey.worker: "\(sender.worker)", LogKey.reason: "\(refusal.message)"])
+            answer(.refused(refusal), to: peer, in: &batch)
+        }
+    }
+
+    private mutating func asked(
+        _ ask: Ask, _ sender: LeaseLedger.Sender, _ peer: PeerID, _ now: Duration, _ batch: inout Batch
+    ) {
+        switch ledger.askReceived(ask, from: sender, now: now) {
+        case .grant(let grant, let entry):
+            batch.entries.append(entry)
+            log.debug(
+                "a lease begins",
+                metadata: [
+                    LogKey.unit: "\(grant.unit)", LogKey.worker: "\(sender.worker)", LogKey.epoch: "\(grant.epoch)",
+                ])
+            answer(.grant(grant), to: peer, in: &batch)
+        case .repeated(let grant): answer(.grant(grant), to: peer, in: &batch)
+        case .wait(let time): answer(.wait(ask: ask.number, retry: time), to: peer, in: &batch)
+        case .finished(let quarantined, let blocked):
+            answer(.finished(quarantined: quarantined, blocked: blocked), to: peer, in: &batch)
+        case .drain: answer(.drain, to: peer, in: &batch)
+        case .ignore: break
+        case .refuse(let refusal): answer(.refused(refusal), to: peer, in: &batch)
+        }
+    }
+
+    private mutating func committed(
+        _ commit: Commit, _ sender: LeaseLedger.Sender, _ peer: PeerID, _ now: Duration, _ batch: inout Batch
+    ) {
+        let chunk = commit.result.chunk
+        switch ledger.commitReceived(commit, from: sender, now: now) {
+        case .journal(let entry, let unitDone):
+            batch.entries.append(entry)
+            if unitDone {
+                log.info(
+                    "a unit is done", metadata: [LogKey.unit: "\(commit.unit)", LogKey.worker: "\(sender.worker)"])
+            }
+            answer(.committed(commit.epoch, chunk: chunk, unitDone: unitDone), to: peer, in: &batch)
+        case .acknowledge(let unitDone):
+            answer(.committed(commit.epoch, chunk: chunk, unitDone: unitDone), to: peer, in: &batch)
+        case .refuse(let reason, let message):
+            log.warning(
+                "a commit was refused",
+                metadata: [
+                    LogKey.unit: "\(commit.unit)", LogKey.worker: "\(sender.worker)", LogKey.chunk: "\(chunk)",
+                    LogKey.reason: "\(message)",
+                ])
+            answer(.commitRefused(commit.epoch, chunk: chunk, reason, message: message), to: peer, in: &batch)
+        }
+    }
+
+    private mutating func failed(
+        _ fail: Fail, _ sender: LeaseLedger.Sender, _ peer: PeerID, _ now: Duration, _ batch: inout Batch
+    ) {
+        switch ledger.failReceived(fail, from: sender, now: now) {
+        case .journal(let entries, let attempts, let quarantined):
+            batch.entries += entries
+            log.error(
+                quarantined ? "a unit is quarantined" : "a unit has failed",
+                metadata: [
+                    LogKey.unit: "\(fail.unit)", LogKey.worker: "\(sender.worker)", LogKey.attempts: "\(attempts)",
+                    LogKey.reason: "\(fail.message)",
+                ])
+            answer(.noted(fail.epoch, attempts: attempts, quarantined: quarantined), to: peer, in: &batch)
+        case .acknowledge(let attempts, let quarantined):
+            answer(.noted(fail.epoch, attempts: attempts, quarantined: quarantined), to: peer, in: &batch)
+        case .refuse(let refusal): answer(.refused(refusal), to: peer, in: &batch)
+        }
+    }
+
+    private func answer(_ message: CoordinatorMessage, to peer: PeerID, in batch: inout Batch) {
+        let frame = CoordinatorFrame(generation: ledger.generation, message: message)
+        batch.answers.append(OutgoingFrame(peer: peer, bytes: frame.encode()))
+    }
+
+    private mutating func complain(_ text: Logger.Message, _ peer: PeerID, _ reason: String) {
+        complaints += 1
+        guard complaints <= Self.complaintsMax else { return }
+        log.warning(text, metadata: [LogKey.peer: "\(peer)", LogKey.reason: "\(reason)"])
+    }
+}
