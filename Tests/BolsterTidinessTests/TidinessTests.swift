@@ -98,7 +98,8 @@ import Testing
         let files = try Repository.files(
             below: ["Sources", "Tests", "tools", "manifests", "deploy", ".ci"],
             endings: [
-                ".swift", ".c", ".h", ".py", ".sh", ".md", ".yaml", ".yml", ".service", ".txt", ".proto",
+                ".swift", ".c", ".h", ".py", ".sh", ".md", ".yaml", ".yml", ".service", ".sbatch",
+                "Containerfile", ".txt", ".proto",
                 "run",
             ])
         var found: [String] = []
