@@ -45,7 +45,9 @@ let package = Package(
             swiftSettings: settings),
         .target(
             name: "CPixelKernels", cSettings: kernelSettings,
-            linkerSettings: [.linkedLibrary("jpeg"), .linkedLibrary("png16"), .linkedLibrary("webp")]),
+            linkerSettings: [
+                .linkedLibrary("jpeg"), .linkedLibrary("png16"), .linkedLibrary("webp"), .linkedLibrary("webpdemux"),
+            ]),
         .target(
             name: "BolsterAugmentation", dependencies: ["BolsterDataset", "BolsterDeterminism", "CPixelKernels"],
             swiftSettings: settings),
