@@ -14,17 +14,6 @@ extension Manifest.EnsembleSettings.Store {
     }
 }
 
-extension Manifest {
-    /// Every model package that the manifest names, captioners first, each once.
-    package var models: [String] {
-        var models: [String] = []
-        for model in captioners.map(\.model) + (ensemble?.teachers ?? []) where !models.contains(model) {
-            models.append(model)
-        }
-        return models
-    }
-}
-
 extension Decoding {
     var captionDecoding: CaptionDecoding {
         let method: CaptionDecoding.Method =
