@@ -19,7 +19,7 @@ enum TensorCodec {
 
     static func encoded(_ bytes: UnsafeRawBufferPointer, type: TensorType) -> Encoded {
         let exponents = exponentsByFrequency(bytes, type: type)
-        let ranks = inverse(of: permutation(startingWith: exponents))
+        let ranks = table(inverse(of: permutation(startingWith: exponents)))
         var writer = LZ4FrameWriter(contentBytes: frameBytes(bytes.count, type: type))
         withUnsafeTemporaryAllocation(byteCount: LZ4Frame.blockBytes, alignment: 16) { planes in
             for start in stride(from: 0, to: bytes.count, by: LZ4Frame.blockBytes) {
@@ -47,7 +47,7 @@ enum TensorCodec {
             throw RecordsError(.malformed, "\(place) lists an exponent twice")
         }
         var reader = try LZ4FrameReader(frame, contentBytes: frameBytes(byteCount, type: type), place: place)
-        let table = permutation(startingWith: exponents)
+        let table = table(permutation(startingWith: exponents))
         var bytes = [UInt8](repeating: 0, count: byteCount)
         var planes = [UInt8](repeating: 0, count: LZ4Frame.blockBytes)
         for start in stride(from: 0, to: byteCount, by: LZ4Frame.blockBytes) {
@@ -109,6 +109,14 @@ enum TensorCodec {
     private static func permutation(startingWith listed: [UInt8]) -> [UInt8] {
         let others = Set(listed)
         return listed + (UInt8.min...UInt8.max).filter { !others.contains($0) }
+    }
+
+    /// What the kernels take for a replacement of exponents.
+    private static func table(_ mapped: [UInt8]) -> [UInt16] {
+        [UInt16](unsafeUninitializedCapacity: 1 << 16) { table, count in
+            record_fill_table(mapped, table.baseAddress)
+            count = 1 << 16
+        }
     }
 
     private static func inverse(of permutation: [UInt8]) -> [UInt8] {

@@ -17,17 +17,22 @@ final class RunFixture {
         var skips: [StageID: Skip] = [:]
     }
 
-    static let chunk = 4
-    static let width = 7
     static let captions = StageID.captions(column: "syn_text")
     static let captionTexts = StageID.texts(column: "syn_text")
 
     let folder: URL
+    let chunk: Int
+    /// The teachers'.
+    let widths: [Int]
+    let views: Int
     var manifest: Manifest
     var shards: [Shard] = []
     let records: ObjectStore
 
-    init() throws {
+    init(chunk: Int = 4, widths: [Int] = [3, 4], views: Int = 2) throws {
+        self.chunk = chunk
+        self.widths = widths
+        self.views = views
         folder = FileManager.default.temporaryDirectory.appendingPathComponent("merge-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         records = ObjectStore(root: folder.appendingPathComponent("run").path)
@@ -36,9 +41,9 @@ final class RunFixture {
         augmentation.randAugment = .init()
         augmentation.toTensor = true
         manifest = Manifest(
-            name: "fixture", seed: 7, chunk: Self.chunk, input: .init(shards: ["*.tar"]), output: "run",
+            name: "fixture", seed: 7, chunk: chunk, input: .init(shards: ["*.tar"]), output: "run",
             captioners: [.init(name: "", model: "captioner", captions: 2)],
-            ensemble: .init(teachers: ["a", "b"], views: 2, augmentation: augmentation),
+            ensemble: .init(teachers: ["a", "b"], views: views, augmentation: augmentation),
             merge: .init(embeddings: .npz))
     }
 
@@ -64,7 +69,7 @@ final class RunFixture {
         MergeConfiguration(
             manifest: manifest, stages: stages, shards: shards, records: records, output: path(output),
             partial: partial, strict: strict,
-            teachers: [.init(name: "a", width: 3), .init(name: "b", width: 4)],
+            teachers: zip(["a", "b"], widths).map { .init(name: $0, width: $1) },
             committed: committed)
     }
 
@@ -85,7 +90,10 @@ final class RunFixture {
         return SourceSample(
             key: key,
             members: [
-                ("\(key).jpg", [0xFF, 0xD8, 0xFF] + Array(repeating: UInt8(index), count: 900 + index)),
+                (
+                    "\(key).jpg",
+                    [0xFF, 0xD8, 0xFF] + Array(repeating: UInt8(index & 255), count: 900 + index)
+                ),
                 ("\(key).json", Array(#"{"uid": "\#(index)", "url": "http://example.org/\#(index)"}"#.utf8)),
                 ("\(key).txt", Array("a text of \(index)\n".utf8)),
             ], texts: ["a text of \(index)"])
@@ -122,10 +130,10 @@ final class RunFixture {
         reader.finish()
         var ends: [Int64] = []
         while let sample = try reader.next() { ends.append(sample.end) }
-        let count = max(1, (samples.count + Self.chunk - 1) / Self.chunk)
+        let count = max(1, (samples.count + self.chunk - 1) / self.chunk)
         for chunk in 0..<count {
-            let first = chunk * Self.chunk
-            let part = Array(samples[first..<min(first + Self.chunk, samples.count)])
+            let first = chunk * self.chunk
+            let part = Array(samples[first..<min(first + self.chunk, samples.count)])
             let start = chunk == 0 ? 0 : ends[first - 1]
             let end = part.isEmpty ? start : ends[first + part.count - 1]
             let header = RecordHeader(
@@ -167,9 +175,12 @@ final class RunFixture {
             let rows = samples.map { $0.skips[stage] == nil ? count($0) : 0 }
             var values: [Float] = []
             for (sample, rows) in zip(samples, rows) {
-                for row in 0..<rows { values += Self.embedding(sample.key, stage, row, seed: seed) }
+                for row in 0..<rows {
+                    values += Self.embedding(sample.key, stage, row, seed: seed, widths: widths)
+                }
             }
-            return RecordColumn(name: name, rounding: values, to: .bf16, rows: rows, width: Self.width)
+            return RecordColumn(
+                name: name, rounding: values, to: .bf16, rows: rows, width: widths.reduce(0, +))
         }
         func text(_ name: String, _ value: (SourceSample) -> String) -> RecordColumn {
             RecordColumn(name: name, content: .text(samples.map { $0.skips[stage] == nil ? value($0) : "" }))
@@ -178,10 +189,11 @@ final class RunFixture {
         case Self.captions:
             return [text("captions") { PythonJSON.text(of: ["caption of \($0.key)", "naïve «\(seed)»"]) }]
         case .views:
+            let view = "[[0, 1, 20, 30], [[4, 0.09000000357627869], null]]"
+            let list = Array(repeating: view, count: views - 1) + ["[null, null]"]
             return [
-                text("param_aug") { _ in "[[[0, 1, 20, 30], [[4, 0.09000000357627869], null]], [null, null]]"
-                },
-                tensor("image_emb") { _ in 2 },
+                text("param_aug") { _ in "[\(list.joined(separator: ", "))]" },
+                tensor("image_emb") { [views] _ in views },
             ]
         case .groundTruth: return [tensor("text_emb") { $0.texts.count }]
         default: return [tensor("text_emb") { _ in 2 }]
@@ -189,9 +201,11 @@ final class RunFixture {
     }
 
     /// Two vectors of length 1, side by side.
-    static func embedding(_ key: String, _ stage: StageID, _ row: Int, seed: UInt64) -> [Float] {
+    static func embedding(
+        _ key: String, _ stage: StageID, _ row: Int, seed: UInt64, widths: [Int] = [3, 4]
+    ) -> [Float] {
         var random = CounterRandom(seed: seed, purpose: .caption, key: "\(key) \(stage)", index: row)
-        return [3, 4].flatMap { width -> [Float] in
+        return widths.flatMap { width -> [Float] in
             let vector = (0..<width).map { _ in random.double(in: -1, 1) }
             let norm = vector.reduce(0) { $0 + $1 * $1 }.squareRoot()
             return vector.map { Float($0 / norm) }
