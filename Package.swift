@@ -36,6 +36,7 @@ let package = Package(
 
         // MARK: Pure: values and bytes in, values and bytes out
         .target(name: "BolsterDeterminism", dependencies: ["CCrypto", "CXXHash"], swiftSettings: settings),
+        .target(name: "BolsterCompression", dependencies: ["CZlib"], swiftSettings: settings),
         .target(name: "BolsterDataset", dependencies: ["BolsterDeterminism", yams], swiftSettings: settings),
         .target(name: "BolsterLeasing", dependencies: ["BolsterDeterminism", protobuf],
             exclude: ["Wire/lease.proto"], swiftSettings: settings),
@@ -58,7 +59,8 @@ let package = Package(
         .target(
             name: "BolsterInference", dependencies: ["BolsterDeterminism", "COnnxRuntime"],
             swiftSettings: settings),
-        .target(name: "BolsterStorage", dependencies: ["BolsterDataset"], swiftSettings: settings),
+        .target(
+            name: "BolsterStorage", dependencies: ["BolsterDataset", "BolsterCompression"], swiftSettings: settings),
 
         // MARK: Roles
         .target(
@@ -84,6 +86,8 @@ let package = Package(
         // MARK: Tests
         .testTarget(
             name: "BolsterDeterminismTests", dependencies: ["BolsterDeterminism"], swiftSettings: settings),
+        .testTarget(
+            name: "BolsterCompressionTests", dependencies: ["BolsterCompression"], swiftSettings: settings),
         .testTarget(name: "BolsterDatasetTests", dependencies: ["BolsterDataset"], swiftSettings: settings),
         .testTarget(name: "BolsterLeasingTests", dependencies: ["BolsterLeasing"], swiftSettings: settings),
         .testTarget(
