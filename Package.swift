@@ -47,7 +47,7 @@ let package = Package(
         .target(
             name: "CPixelKernels", cSettings: kernelSettings,
             linkerSettings: [
-                .linkedLibrary("jpeg"), .linkedLibrary("png16"), .linkedLibrary("webp"), .linkedLibrary("webpdemux"),
+                .linkedLibrary("jpeg"), .linkedLibrary("z"), .linkedLibrary("webp"), .linkedLibrary("webpdemux"),
             ]),
         .target(
             name: "BolsterAugmentation", dependencies: ["BolsterDataset", "BolsterDeterminism", "CPixelKernels"],

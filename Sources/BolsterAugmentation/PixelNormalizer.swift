@@ -1,0 +1,45 @@
+import CPixelKernels
+import Glibc
+
+/// Turns an 8-bit view into a model's input: torchvision's `to_tensor` (value / 255) and `normalize`
+/// ((value - mean) / std) in one pass, equal to theirs to the last bit, because a byte has only 256 values and
+/// each is computed as they compute it, in single precision and in their order.
+package struct PixelNormalizer: Sendable {
+    /// 256 values for red, then green, then blue.
+    private let table: [Float]
+
+    /// `mean` and `std` have three values each, for pixels from 0 to 1.
+    package init(mean: [Double], std: [Double]) {
+        precondition(mean.count == 3 && std.count == 3, "a mean and a deviation for each of three channels")
+        table = (0..<768).map { index in
+            (Float(index % 256) / 255 - Float(mean[index / 256])) / Float(std[index / 256])
+        }
+    }
+
+    /// Writes [3, height, width] single-precision values from height × width × 3 bytes.
+    package func tensor(
+        fromView view: UnsafeRawBufferPointer, height: Int, width: Int, into out: UnsafeMutablePointer<Float>
+    ) {
+        precondition(view.count >= height * width * 3, "a view has height × width × 3 bytes")
+        guard let pixels = view.bindMemory(to: UInt8.self).baseAddress else { return }
+        pixel_planes_f32(pixels, height * width, table, out)
+    }
+
+    /// Writes [3, side, side]: the tensor of the view, resized bicubically as PyTorch's `interpolate` does on
+    /// the CPU without antialiasing, for a teacher whose input is smaller than the view.
+    package func tensor(
+        fromView view: UnsafeRawBufferPointer, height: Int, width: Int, resizedTo side: Int,
+        into out: UnsafeMutablePointer<Float>
+    ) {
+        if height == side, width == side {
+            tensor(fromView: view, height: height, width: width, into: out)
+            return
+        }
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: 3 * height * width) { whole in
+            guard let base = whole.baseAddress else { return }
+            tensor(fromView: view, height: height, width: width, into: base)
+            guard pixel_interpolate_bicubic(base, 3, Int32(height), Int32(width), out, Int32(side), Int32(side))
+            else { fatalError("out of memory for \(side) columns of weights") }
+        }
+    }
+}
