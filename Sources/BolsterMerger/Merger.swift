@@ -8,6 +8,8 @@ import Foundation
 /// Equal inputs give equal bytes. A merge that was interrupted goes on with the first shard that is not
 /// finished; a finished one is written again only when what it is made from has changed.
 package struct Merger {
+    private static let samplesPerProgress = 256
+
     private let configuration: MergeConfiguration
     private let dataset: ObjectStore
 
@@ -21,9 +23,11 @@ package struct Merger {
         var bytes: [Int64] = []
         var state = MergeProgress(shards: configuration.shards.count, shardsDone: 0, samples: 0)
         progress(state)
+        try removeLeftovers()
         for shard in configuration.shards {
             let before = state.samples
             let receipt = try merge(shard) { samples in
+                guard samples % Self.samplesPerProgress == 0 else { return }
                 state.samples = before + samples
                 progress(state)
             }
@@ -60,6 +64,23 @@ package struct Merger {
             throw MergerError(.storage, "cannot write the receipt of \(shard.name): \(error)")
         }
         return receipt
+    }
+
+    /// Removes the unfinished files of a merge that was killed.
+    private func removeLeftovers() throws(MergerError) {
+        let manager = FileManager.default
+        for folder in [configuration.output, "\(configuration.output)/\(ShardReceipt.folder)"] {
+            guard manager.fileExists(atPath: folder) else { continue }
+            do {
+                for name in try manager.contentsOfDirectory(atPath: folder)
+                where AtomicFileWriter.isTemporary(name) {
+                    try manager.removeItem(atPath: "\(folder)/\(name)")
+                }
+            } catch {
+                throw MergerError(
+                    .storage, "cannot clear what a killed merge left: \(error)", evidence: [folder])
+            }
+        }
     }
 
     /// The receipt of a shard whose tar is there and has the receipt's size.

@@ -248,9 +248,12 @@ import Testing
         let before = try run.contents("dataset")
         let kept = try inode(run.path("dataset/00000.tar"))
         try FileManager.default.removeItem(atPath: run.path("dataset/00001.tar"))
+        let leftover = run.path("dataset/.00001.tar.1-x.tmp")
+        try Data([1]).write(to: URL(fileURLWithPath: leftover))
         #expect(try run.merge().total.merged == 14)
         #expect(try run.contents("dataset") == before)
         #expect(try inode(run.path("dataset/00000.tar")) == kept)
+        #expect(FileManager.default.fileExists(atPath: leftover) == false)
         run.manifest.merge.images = .omit
         try run.merge()
         #expect(try run.samples(of: "dataset/00000.tar")[0].members.map(\.extension).contains("jpg") == false)
