@@ -42,7 +42,8 @@ let package = Package(
             exclude: ["Wire/lease.proto"], swiftSettings: settings),
         .target(name: "CRecordKernels", cSettings: kernelSettings),
         .target(
-            name: "BolsterRecords", dependencies: ["BolsterDeterminism", "CLZ4", "CZlib", "CRecordKernels"],
+            name: "BolsterRecords",
+            dependencies: ["BolsterDeterminism", "BolsterCompression", "CLZ4", "CRecordKernels"],
             swiftSettings: settings),
         .target(
             name: "CPixelKernels", cSettings: kernelSettings,

@@ -1,4 +1,4 @@
-import CZlib
+import BolsterCompression
 
 /// ZIP archives whose members are stored, not compressed (PKWARE's APPNOTE.TXT): what NumPy's `savez` and
 /// PyTorch's `save` write. Deterministic: every member is dated 1980-01-01, as NumPy's are.
@@ -20,10 +20,6 @@ struct StoredZipWriter {
     mutating func append(_ name: String, alignment: Int = 1, _ content: [UnsafeRawBufferPointer]) {
         let size = content.reduce(0) { $0 + $1.count }
         precondition(bytes.count + size < Int(UInt32.max), "a member of \(size) bytes needs ZIP64")
-        var crc = crc32(0, nil, 0)
-        for part in content {
-            crc = crc32_z(crc, part.assumingMemoryBound(to: UInt8.self).baseAddress, part.count)
-        }
         let start = bytes.count
         let unpadded = start + 30 + name.utf8.count
         // An extra field has a header of four bytes, so padding is none or at least four.
@@ -31,7 +27,7 @@ struct StoredZipWriter {
         if padding > 0 && padding < 4 { padding += alignment }
 
         bytes.appendLittleEndian(UInt32(0x0403_4B50))
-        let common = commonFields(crc: UInt32(truncatingIfNeeded: crc), size: UInt32(size), name: name)
+        let common = commonFields(crc: CRC32.of(content), size: UInt32(size), name: name)
         bytes += common
         bytes.appendLittleEndian(UInt16(padding))
         bytes += Array(name.utf8)
@@ -119,10 +115,8 @@ struct StoredZipReader {
                 local + 30 + Int(archive.littleEndian(at: local + 26) as UInt16)
                 + Int(archive.littleEndian(at: local + 28) as UInt16)
             guard start + size <= end else { throw mistake("\(member) exceeds the archive") }
-            let actual = archive[start..<(start + size)].withUnsafeBytes {
-                crc32_z(crc32(0, nil, 0), $0.assumingMemoryBound(to: UInt8.self).baseAddress, size)
-            }
-            guard size == 0 || UInt32(truncatingIfNeeded: actual) == crc else {
+            let actual = archive[start..<(start + size)].withUnsafeBytes { CRC32.of([$0]) }
+            guard size == 0 || actual == crc else {
                 throw mistake("\(member) fails its CRC")
             }
             members.append((member, start..<(start + size)))

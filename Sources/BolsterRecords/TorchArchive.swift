@@ -1,3 +1,5 @@
+import BolsterCompression
+
 /// `pth.gz`: a gzipped `torch.save` archive of a dictionary from names to bf16 tensors on the CPU, as
 /// `torch.load(weights_only=True)` reads it.
 ///
@@ -13,7 +15,12 @@ package enum TorchArchive {
     /// shapes come from our own pickle, so another one is refused as `malformed`.
     package static func matrices(of archive: [UInt8], name: String) throws(RecordsError) -> [EmbeddingMatrix]
     {
-        let zip = try Gzip.decompressed(archive, bytesMax: 1 << 30, name: name)
+        let zip: [UInt8]
+        do {
+            zip = try Gzip.decompressed(archive, bytesMax: 1 << 30)
+        } catch {
+            throw RecordsError(.malformed, "\(name): \(error)")
+        }
         let members = try StoredZipReader(zip, name: name).members
         guard let pickle = members.first(where: { $0.name == "archive/data.pkl" }) else {
             throw RecordsError(.malformed, "\(name): the archive has no archive/data.pkl")

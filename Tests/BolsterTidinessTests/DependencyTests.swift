@@ -6,13 +6,14 @@ import Testing
     /// Each target, from the bottom up, and the targets and libraries its sources may import.
     private static let allowed: [(target: String, imports: Set<String>)] = [
         ("BolsterDeterminism", ["CCrypto", "CXXHash"]),
+        ("BolsterCompression", ["CZlib"]),
         ("BolsterDataset", ["BolsterDeterminism", "Yams"]),
         ("BolsterLeasing", ["BolsterDeterminism", "SwiftProtobuf"]),
-        ("BolsterRecords", ["BolsterDeterminism", "CLZ4", "CZlib", "CRecordKernels"]),
+        ("BolsterRecords", ["BolsterDeterminism", "BolsterCompression", "CLZ4", "CRecordKernels"]),
         ("BolsterAugmentation", ["BolsterDataset", "BolsterDeterminism", "CPixelKernels"]),
         ("BolsterMessaging", ["CZMQ"]),
         ("BolsterInference", ["BolsterDeterminism", "COnnxRuntime"]),
-        ("BolsterStorage", ["BolsterDataset", "BolsterDeterminism"]),
+        ("BolsterStorage", ["BolsterDataset", "BolsterDeterminism", "BolsterCompression"]),
         (
             "BolsterCoordinator",
             [
@@ -39,7 +40,8 @@ import Testing
     private static let pureToolchain: Set<String> = ["Foundation", "FoundationEssentials", "Glibc"]
     private static let toolchain = pureToolchain.union(["Synchronization", "Dispatch"])
     private static let pure: Set<String> = [
-        "BolsterDeterminism", "BolsterDataset", "BolsterLeasing", "BolsterRecords", "BolsterAugmentation",
+        "BolsterDeterminism", "BolsterCompression", "BolsterDataset", "BolsterLeasing", "BolsterRecords",
+        "BolsterAugmentation",
     ]
 
     private static var importLine: Regex<(Substring, Substring)> {

@@ -31,39 +31,28 @@ package enum Gzip {
         }
     }
 
-    /// One whole gzip member; refuses to grow beyond `bytesMax`.
-    package static func decompressed(_ bytes: [UInt8], bytesMax: Int, name: String) throws(RecordsError)
-        -> [UInt8]
-    {
-        var stream = z_stream()
-        let begun = inflateInit2_(&stream, 15 + 16, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
-        guard begun == Z_OK else {
-            fatalError("zlib cannot begin (\(begun)): out of memory, or of another version")
-        }
-        defer { inflateEnd(&stream) }
+    /// All that a whole gzip file holds; refuses to grow beyond `bytesMax`.
+    package static func decompressed(_ bytes: [UInt8], bytesMax: Int) throws(CompressionError) -> [UInt8] {
+        var decoder = GzipDecoder()
         var content: [UInt8] = []
-        var scratch = [UInt8](repeating: 0, count: 1 << 16)
-        var status = Z_OK
-        bytes.withUnsafeBufferPointer { source in
-            stream.next_in = UnsafeMutablePointer(mutating: source.baseAddress)
-            stream.avail_in = UInt32(source.count)
-            while status == Z_OK && content.count <= bytesMax {
-                let room = scratch.count
-                let written = scratch.withUnsafeMutableBufferPointer { out in
-                    stream.next_out = out.baseAddress
-                    stream.avail_out = UInt32(room)
-                    status = inflate(&stream, Z_NO_FLUSH)
-                    return room - Int(stream.avail_out)
-                }
-                content += scratch[..<written]
+        let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 16, alignment: 16)
+        defer { scratch.deallocate() }
+        var rest = bytes[...]
+        while true {
+            let outcome = rest.withUnsafeBytes { rest in
+                Result { () throws(CompressionError) in try decoder.decode(rest, into: scratch) }
+            }
+            let step = try outcome.get()
+            if step.consumed == 0, step.produced == 0 { break }
+            rest = rest.dropFirst(step.consumed)
+            content += scratch[..<step.produced]
+            guard content.count <= bytesMax else {
+                throw CompressionError(
+                    code: .damaged, message: "unpacks to more than the \(bytesMax) bytes that are expected",
+                    offset: Int64(bytes.count - rest.count))
             }
         }
-        guard content.count <= bytesMax else {
-            throw RecordsError(.malformed, "\(name) unpacks to more than \(bytesMax) bytes")
-        }
-        guard status == Z_STREAM_END, stream.avail_in == 0 else {
-            throw RecordsError(.malformed, "\(name) is not one complete gzip member (zlib says \(status))")
-        }
+        try decoder.finish()
         return content
     }
 }
