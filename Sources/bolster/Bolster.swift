@@ -21,7 +21,7 @@ struct Bolster: ParsableCommand {
         version: BolsterVersion.text,
         subcommands: [
             Run.self, Plan.self, Coordinate.self, Work.self, Status.self, Merge.self, Verify.self, Inspect.self,
-            Doctor.self,
+            Doctor.self, Keys.self, Embed.self, Caption.self,
         ])
 }
 
