@@ -100,7 +100,9 @@ let package = Package(
         .testTarget(
             name: "BolsterInferenceTests", dependencies: ["BolsterInference"], exclude: ["generate_models.py"],
             swiftSettings: settings),
-        .testTarget(name: "BolsterStorageTests", dependencies: ["BolsterStorage"], swiftSettings: settings),
+        .testTarget(
+            name: "BolsterStorageTests", dependencies: ["BolsterStorage", "BolsterCompression"],
+            swiftSettings: settings),
         .testTarget(
             name: "BolsterCoordinatorTests", dependencies: ["BolsterCoordinator"], swiftSettings: settings),
         .testTarget(name: "BolsterWorkerTests", dependencies: ["BolsterWorker"], swiftSettings: settings),

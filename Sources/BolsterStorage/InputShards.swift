@@ -4,7 +4,7 @@ import Glibc
 /// Finds the shards that a manifest's `input.shards` names: paths, brace ranges, globs, and list files.
 package enum InputShards {
     /// How a shard's name may end.
-    package static let endings = [".tar"]
+    package static let endings = [".tar", ".tar.gz"]
     private static let shownMax = 20
 
     /// All shards in the order of the patterns, a glob's sorted by their bytes. Relative patterns start from

@@ -1,3 +1,4 @@
+import BolsterCompression
 import BolsterDataset
 import Glibc
 import Testing
@@ -74,7 +75,7 @@ struct InputShardsTests {
     func noShards() throws {
         #expect(try message("corpus").contains("is a folder; write /corpus/*.tar"))
         try folder.put("corpus/00_stats.json")
-        #expect(try message("corpus/*").contains("/corpus/00_stats.json: shards end in .tar"))
+        #expect(try message("corpus/*").contains("/corpus/00_stats.json: shards end in .tar or .tar.gz"))
         try folder.put("empty.txt", "\n# none\n")
         #expect(try message("empty.txt").contains("the list file names no shard"))
         #expect(try message("corpus/**/x.tar").contains("'**' is not understood"))
@@ -82,6 +83,14 @@ struct InputShardsTests {
         #expect(throws: StorageError.self) {
             try InputShards.find(patterns: [], manifestDirectory: folder.path)
         }
+    }
+
+    @Test("A compressed shard is named like a plain one, so that both of one name are refused")
+    func compressed() throws {
+        try folder.put("b/77.tar.gz")
+        #expect(try find("b/*") == ["77"])
+        try folder.put("b/77.tar")
+        #expect(try message("b/*").contains("has the same name, '77'"))
     }
 
     @Test("A file whose name has a glob's characters is taken as it is")
@@ -124,6 +133,41 @@ struct ByteReaderTests {
         let late = failure { _ = try ByteReader(opening: path + "/a.tar", at: 11) }
         #expect(late?.code == .changed && late?.path == path + "/a.tar")
         #expect(late?.message.contains("the shard has 10") == true)
+    }
+
+    @Test("A compressed shard reads as its content, from any offset", arguments: [1, 1000, 1 << 20])
+    func gzip(piece: Int) throws {
+        let folder = try ScratchFolder()
+        let content = (0..<300_000).map { UInt8(truncatingIfNeeded: $0 * $0 >> 9) }
+        let compressed = Gzip.text.compressed(Array(content[..<200_000])) + Gzip.text.compressed(Array(content[200_000...]))
+        try ObjectStore(root: folder.path).write("a.tar.gz", compressed)
+        let path = folder.path + "/a.tar.gz"
+        for offset in [0, 1, 199_999, 200_000, 299_999, 300_000] where piece > 1 || offset > 250_000 {
+            #expect(try read(path, at: Int64(offset), piece: piece) == Array(content[offset...]))
+        }
+        #expect(code { _ = try ByteReader(opening: path, at: 300_001) } == .changed)
+        #expect(try ByteReader(opening: path).identity.size == Int64(compressed.count))
+    }
+
+    @Test("A damaged or truncated compressed shard yields what lies before, and then an error with its path")
+    func damagedGzip() throws {
+        let folder = try ScratchFolder()
+        let content = (0..<300_000).map { UInt8(truncatingIfNeeded: $0 * $0 >> 9) }
+        let compressed = Gzip.text.compressed(content)
+        try ObjectStore(root: folder.path).write("cut.tar.gz", Array(compressed[..<(compressed.count / 2)]))
+        try ObjectStore(root: folder.path).write("none.tar.gz", Array("no gzip at all".utf8))
+        var reader = try ByteReader(opening: folder.path + "/cut.tar.gz")
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 4096, alignment: 16)
+        defer { buffer.deallocate() }
+        var bytes: [UInt8] = []
+        let error = try #require(
+            failure {
+                while case let count = try reader.read(into: buffer), count > 0 { bytes += buffer[..<count] }
+            })
+        #expect(error.code == .damaged && error.path.hasSuffix("/cut.tar.gz"))
+        #expect(error.message.contains("the gzip stream is truncated"))
+        #expect(bytes.count > 100_000 && bytes == Array(content[..<bytes.count]))
+        #expect(code { _ = try read(folder.path + "/none.tar.gz", at: 0, piece: 100) } == .damaged)
     }
 
     @Test("A shard's samples come out of its file")
