@@ -113,6 +113,7 @@ package final class Coordinator: Sendable {
     /// - Parameter progress: called about once a second, and at the end.
     package func run(progress: (StatusReply) -> Void) throws -> Outcome {
         guard var core = core.withLock({ $0.take() }) else { preconditionFailure("a Coordinator runs once") }
+        defer { lock.release() }
         var schedule = Schedule(backup: configuration.backupEvery)
         var outcome: Outcome?
         try router.run(tick: Self.tick) { frames, isTick in
@@ -192,9 +193,15 @@ package final class Coordinator: Sendable {
     }
 }
 
-/// Keeps the state folder's lock as long as the coordinator lives.
+/// Keeps the state folder's lock until `run` ends, or the coordinator goes unused.
 private final class StateLock: Sendable {
-    private let directory: StateDirectory
-    init(_ directory: consuming StateDirectory) { self.directory = directory }
-    var database: String { directory.database }
+    let database: String
+    private let directory: Mutex<StateDirectory?>
+
+    init(_ directory: consuming StateDirectory) {
+        database = directory.database
+        self.directory = Mutex(directory)
+    }
+
+    func release() { directory.withLock { _ = $0.take() } }
 }

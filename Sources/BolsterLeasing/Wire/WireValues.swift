@@ -35,6 +35,8 @@ func decoded<Frame: Message>(_ bytes: [UInt8], version: KeyPath<Frame, UInt32>) 
         throw malformed("a frame that is no message of the lease protocol", "\(error)")
     }
     let found = frame[keyPath: version]
+    // Every version names itself, so nothing at all is noise.
+    guard found > 0 else { throw malformed("a frame that is no message of the lease protocol", "no version") }
     guard found == LeaseProtocol.version else {
         throw LeasingError(
             .version(found: found),
