@@ -1,0 +1,66 @@
+import ArgumentParser
+import BolsterCoordinator
+import BolsterMessaging
+import Foundation
+import Logging
+
+struct Coordinate: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Hand out a manifest's work to workers, until it is done.",
+        discussion: """
+            Keeps the ledger of leases and commits. May be killed and started again on the same state folder at \
+            any time: workers go on meanwhile and commit when it is back.
+
+              bolster coordinate manifests/demo.yaml --listen tcp://127.0.0.1:5570 --state /var/lib/bolster/demo
+
+            The state folder belongs on a local disk. On an address that other machines reach, --key and --allow \
+            are needed. SIGTERM: no more leases, exit code 3 when those out are back; a second one: at once.
+            """)
+
+    @Argument(help: "The manifest, a YAML file.")
+    var manifest: String
+
+    @Option(help: "The address workers connect to, e.g. tcp://127.0.0.1:5570 or tcp://*:5570.")
+    var listen: String
+
+    @Option(help: "A folder on a local disk for the ledger.")
+    var state: String
+
+    @Option(help: "The run's folder, instead of the manifest's output.")
+    var output: String?
+
+    @OptionGroup var keys: ServerKeyOptions
+    @OptionGroup var logging: LogOptions
+
+    func run() throws {
+        try reporting {
+            let run = try PreparedRun(manifest: manifest, output: output)
+            let coordinator = try Coordinator(
+                run.coordination(
+                    state: absolutePath(state), listen: listen, security: try keys.security(),
+                    log: logging.logger("bolster.coordinator")))
+            let signals = StopSignals(first: { coordinator.drain() }, second: { coordinator.stop() })
+            defer { signals.cancel() }
+            Terminal.note("listening on \(coordinator.endpoint)")
+            let display = ProgressDisplay()
+            let outcome = try coordinator.run { display.show(ProgressLines.lines(of: $0)) }
+            display.finish()
+            return switch outcome {
+            case .finished(quarantined: 0, blocked: 0): .done
+            case .finished: .faulty
+            case .drained, .stopped: .interrupted
+            }
+        }
+    }
+}
+
+extension PreparedRun {
+    func coordination(
+        state: String, listen: String, security: ServerSecurity?, log: Logger
+    ) -> CoordinatorConfiguration {
+        CoordinatorConfiguration(
+            manifestText: text, manifestFile: file, manifestDirectory: directory, manifest: manifest,
+            stages: stages, shards: shards, stateDirectory: state, output: output, listen: listen,
+            security: security, log: log)
+    }
+}
