@@ -7,7 +7,7 @@ import Foundation
 ///
 /// Equal inputs give equal bytes. A merge that was interrupted goes on with the first shard that is not
 /// finished; a finished one is written again only when what it is made from has changed.
-package struct Merger {
+package struct Merger: Sendable {
     private static let samplesPerProgress = 256
 
     private let configuration: MergeConfiguration
@@ -18,26 +18,34 @@ package struct Merger {
         dataset = ObjectStore(root: configuration.output)
     }
 
-    package func run(progress: (MergeProgress) -> Void = { _ in }) throws(MergerError) -> Coverage {
-        var coverage = Coverage()
-        var bytes: [Int64] = []
-        var state = MergeProgress(shards: configuration.shards.count, shardsDone: 0, samples: 0)
-        progress(state)
+    /// Merges every shard, `threads` of them at a time, each with a chunk's records in memory. The dataset's
+    /// bytes do not depend on that number.
+    package func run(
+        threads: Int = Self.threadsByDefault, progress: (MergeProgress) -> Void = { _ in }
+    ) throws(MergerError) -> Coverage {
+        let shards = configuration.shards
         try removeLeftovers()
-        for shard in configuration.shards {
-            let before = state.samples
-            let receipt = try merge(shard) { samples in
-                guard samples % Self.samplesPerProgress == 0 else { return }
-                state.samples = before + samples
-                progress(state)
+        let pool = ShardThreads(shards: shards.count, threads: threads) {
+            index, progress throws(MergerError) in
+            try merge(shards[index]) { samples in
+                if samples % Self.samplesPerProgress == 0 { progress(samples) }
             }
-            coverage.append(receipt.coverage)
-            bytes.append(receipt.bytes)
-            try checkComputeClasses(coverage)
-            state.shardsDone += 1
-            state.samples = coverage.total.input
-            progress(state)
         }
+        let receipts = try pool.receipts { done, samples in
+            progress(MergeProgress(shards: shards.count, shardsDone: done, samples: samples))
+        }
+        var coverage = Coverage()
+        for receipt in receipts { coverage.append(receipt.coverage) }
+        try checkComputeClasses(coverage)
+        try describe(coverage, bytes: receipts.map(\.bytes))
+        return coverage
+    }
+
+    /// The processors, but no more than eight: beyond that the disk is the limit.
+    package static var threadsByDefault: Int { min(8, ProcessInfo.processInfo.activeProcessorCount) }
+
+    /// Writes the files beside the shards.
+    private func describe(_ coverage: Coverage, bytes: [Int64]) throws(MergerError) {
         for (name, content) in DatasetDescription(configuration, coverage: coverage, bytes: bytes).files {
             do {
                 try dataset.write(name, content)
@@ -45,7 +53,6 @@ package struct Merger {
                 throw MergerError(.storage, "cannot write \(name) beside the shards", cause: error)
             }
         }
-        return coverage
     }
 
     private func merge(_ shard: Shard, progress: (Int) -> Void) throws(MergerError) -> ShardReceipt {

@@ -64,6 +64,27 @@ import Testing
         }
     }
 
+    @Test("Threads change nothing, and of several errors the earliest shard's is thrown")
+    func threads() throws {
+        let run = try RunFixture()
+        for index in 0..<7 { try run.addShard("0000\(index)", (0..<(index + 3)).map(RunFixture.sample)) }
+        var seen: [MergeProgress] = []
+        let one = try Merger(run.configuration(output: "one")).run(threads: 1) { seen.append($0) }
+        let many = try Merger(run.configuration(output: "many")).run(threads: 5)
+        #expect(one == many)
+        #expect(try run.contents("one") == (try run.contents("many")))
+        #expect(seen.last == MergeProgress(shards: 7, shardsDone: 7, samples: one.total.input))
+        #expect(zip(seen, seen.dropFirst()).allSatisfy { $0.shardsDone <= $1.shardsDone })
+        for shard in ["00003", "00005"] {
+            let name = RecordFileName(stage: StageID.views.name, shard: shard, chunk: 0, epoch: "1-1").path
+            try run.records.write(name, [1, 2, 3])
+        }
+        let error = #expect(throws: MergerError.self) {
+            try Merger(run.configuration(output: "bad")).run(threads: 2)
+        }
+        #expect(error?.evidence == ["records/views/00003/000000-1-1.records"])
+    }
+
     @Test("The published layout puts the first text before all captions and wants a text")
     func publishedLayout() throws {
         let run = try RunFixture()
