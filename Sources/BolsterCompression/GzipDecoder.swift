@@ -22,7 +22,9 @@ package struct GzipDecoder: ~Copyable {
         stream.initialize(to: z_stream())
         // 16 added to the window's bits asks for the gzip wrapper.
         let begun = inflateInit2_(stream, 15 + 16, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
-        guard begun == Z_OK else { fatalError("zlib cannot begin (\(begun)): out of memory, or of another version") }
+        guard begun == Z_OK else {
+            fatalError("zlib cannot begin (\(begun)): out of memory, or of another version")
+        }
     }
 
     deinit {
@@ -58,7 +60,8 @@ package struct GzipDecoder: ~Copyable {
                 step.consumed += zeros
                 offset += Int64(zeros)
                 guard zeros == rest.count else {
-                    throw error(.damaged, "neither zeros nor another gzip member follow the first; write it again")
+                    throw error(
+                        .damaged, "neither zeros nor another gzip member follow the first; write it again")
                 }
             case .inside:
                 try inflateInside(rest, output, &step)
@@ -76,7 +79,8 @@ package struct GzipDecoder: ~Copyable {
         stream.pointee.next_in = UnsafeMutablePointer(
             mutating: input.baseAddress?.assumingMemoryBound(to: UInt8.self))
         stream.pointee.avail_in = UInt32(inputCount)
-        stream.pointee.next_out = output.baseAddress?.advanced(by: step.produced).assumingMemoryBound(to: UInt8.self)
+        stream.pointee.next_out = output.baseAddress?.advanced(by: step.produced).assumingMemoryBound(
+            to: UInt8.self)
         stream.pointee.avail_out = UInt32(outputCount)
         let status = inflate(stream, Z_NO_FLUSH)
         let consumed = inputCount - Int(stream.pointee.avail_in)

@@ -1,9 +1,11 @@
-/// The trainer's `reinforce.image_augmentation`, word for word. Its keys are the transforms, each a mapping of
-/// that transform's arguments and `enable` (default true); arguments left out have torchvision's defaults.
+/// The trainer's `reinforce.image_augmentation`, word for word. Its keys are the transforms, each a mapping
+/// of that transform's arguments and `enable` (default true); arguments left out have torchvision's defaults.
 extension AugmentationConfiguration {
     /// Reads a YAML or JSON text that holds the configuration, alone or within the trainer's wrapper.
     /// Throws every mistake at once.
-    package static func parse(_ text: String, file: String) throws(ManifestErrors) -> AugmentationConfiguration {
+    package static func parse(_ text: String, file: String) throws(ManifestErrors)
+        -> AugmentationConfiguration
+    {
         var reader = YAMLReader(file: file)
         var configuration: AugmentationConfiguration?
         if var value = reader.document(text) {
@@ -32,10 +34,13 @@ extension AugmentationConfiguration {
 
     init?(_ value: YAMLValue, _ reader: inout YAMLReader) {
         self.init()
-        guard let mapping = reader.mapping(value, keys: Self.transforms + Self.unsupportedTransforms) else { return nil }
+        guard let mapping = reader.mapping(value, keys: Self.transforms + Self.unsupportedTransforms) else {
+            return nil
+        }
         for name in Self.unsupportedTransforms {
             guard let value = mapping[name], value.node["enable"]?.bool != false else { continue }
-            reader.reportUnsupported(value, "the transform '\(name)'", "leave it out, or give it 'enable: false'")
+            reader.reportUnsupported(
+                value, "the transform '\(name)'", "leave it out, or give it 'enable: false'")
         }
         uint8 = Self.bare("uint8", mapping, &reader)
         toTensor = Self.bare("to_tensor", mapping, &reader)
@@ -53,7 +58,8 @@ extension AugmentationConfiguration {
             reader.number(fields, "p", in: 0...1, default: 0.5)
         }
         randAugment = Self.read(
-            "rand_augment", ["p", "num_ops", "magnitude", "num_magnitude_bins", "interpolation", "fill"], mapping,
+            "rand_augment", ["p", "num_ops", "magnitude", "num_magnitude_bins", "interpolation", "fill"],
+            mapping,
             &reader, Self.randAugment)
         randomErase = Self.read(
             "random_erase", ["p", "scale", "ratio", "value"], mapping, &reader, Self.randomErase)
@@ -71,7 +77,9 @@ extension AugmentationConfiguration {
         _ name: String, _ keys: [String], _ mapping: YAMLMapping, _ reader: inout YAMLReader,
         _ make: (YAMLMapping, inout YAMLReader) -> Transform?
     ) -> Transform? {
-        guard let value = mapping[name], let fields = reader.mapping(value, keys: ["enable"] + keys) else { return nil }
+        guard let value = mapping[name], let fields = reader.mapping(value, keys: ["enable"] + keys) else {
+            return nil
+        }
         let isEnabled = reader.flag(fields, "enable", default: true)
         let transform = make(fields, &reader)
         return isEnabled ? transform : nil
@@ -113,7 +121,8 @@ extension AugmentationConfiguration {
 
     private static func randomErase(_ fields: YAMLMapping, _ reader: inout YAMLReader) -> RandomErase? {
         if let value = fields["value"], reader.number(value, in: 0...0) == nil {
-            reader.report(value, "the trainer erases with 0 whatever stands here, and a teacher must see the same")
+            reader.report(
+                value, "the trainer erases with 0 whatever stands here, and a teacher must see the same")
         }
         return RandomErase(
             probability: reader.number(fields, "p", in: 0...1, default: 0.5),
@@ -141,7 +150,8 @@ extension AugmentationConfiguration {
     }
 
     private static func size(_ fields: YAMLMapping, _ reader: inout YAMLReader) -> Size? {
-        guard let lengths = lengths(fields, &reader), let height = lengths.first, let width = lengths.last else { return nil }
+        guard let lengths = lengths(fields, &reader), let height = lengths.first, let width = lengths.last
+        else { return nil }
         return Size(height: height, width: width)
     }
 

@@ -47,7 +47,8 @@ package struct AugmentationConfiguration: Hashable, Sendable {
         package var ratio: ClosedRange<Double>
         package var interpolation: Interpolation
         package init(
-            size: Size, scale: ClosedRange<Double> = 0.08...1, ratio: ClosedRange<Double> = (3.0 / 4)...(4.0 / 3),
+            size: Size, scale: ClosedRange<Double> = 0.08...1,
+            ratio: ClosedRange<Double> = (3.0 / 4)...(4.0 / 3),
             interpolation: Interpolation = .bilinear
         ) {
             self.size = size

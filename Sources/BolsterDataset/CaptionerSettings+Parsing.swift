@@ -3,19 +3,22 @@ extension Manifest.CaptionerSettings {
     init?(_ value: YAMLValue, _ reader: inout YAMLReader) {
         let keys = ["name", "model", "captions", "batch", "decoding", "keep"]
         let overHTTP = ["endpoint", "model_id", "prompt"]
-        let later = Dictionary(uniqueKeysWithValues: overHTTP.map { ($0, "a captioner behind an HTTP endpoint") })
+        let later = Dictionary(
+            uniqueKeysWithValues: overHTTP.map { ($0, "a captioner behind an HTTP endpoint") })
         guard let mapping = reader.mapping(value, keys: keys, later: later) else { return nil }
         let name = Self.name(mapping, &reader)
         var model: String?
         if mapping["model"] != nil || !overHTTP.contains(where: { value.node[$0] != nil }) {
-            model = Manifest.path("model", mapping, &reader, expected: "the path of the captioner's model package")
+            model = Manifest.path(
+                "model", mapping, &reader, expected: "the path of the captioner's model package")
         }
         let decoding = mapping["decoding"].map { Decoding($0, &reader) } ?? Decoding()
         let captions = reader.integer(mapping, "captions", in: 1...64, default: 5)
         if decoding.method == .greedy, captions > 1 {
             reader.report(
                 mapping["captions"] ?? value,
-                "greedy decoding makes the same caption every time; expected 'captions: 1', or another method")
+                "greedy decoding makes the same caption every time; expected 'captions: 1', or another method"
+            )
         }
         let batch = reader.integer(mapping, "batch", in: 1...65_536, default: 64)
         let keep = reader.choice(mapping, "keep", default: Keep.firstSentence)
@@ -51,7 +54,8 @@ extension Decoding {
         temperature = reader.number(mapping, "temperature", in: 0.001...100, default: temperature)
         minLength = reader.integer(mapping, "min_length", in: 0...4096, default: minLength)
         maxLength = reader.integer(mapping, "max_length", in: 2...4096, default: maxLength)
-        repetitionPenalty = reader.number(mapping, "repetition_penalty", in: 0.1...10, default: repetitionPenalty)
+        repetitionPenalty = reader.number(
+            mapping, "repetition_penalty", in: 0.1...10, default: repetitionPenalty)
         if minLength > maxLength {
             reader.report(
                 mapping["min_length"] ?? mapping["max_length"] ?? value,

@@ -28,7 +28,8 @@ extension Manifest {
         }
         let leases = mapping["leases"].map { LeaseTimes($0, &reader) } ?? LeaseTimes()
         let unmerged = Manifest(
-            name: name ?? "", seed: seed, chunk: chunk, input: input ?? Input(shards: []), output: output ?? "",
+            name: name ?? "", seed: seed, chunk: chunk, input: input ?? Input(shards: []),
+            output: output ?? "",
             captioners: captioners, ensemble: ensemble ?? nil, leases: leases)
         let merge = mapping["merge"].map { MergeSettings($0, stages: unmerged.stageIDs, &reader) }
         guard reader.mistakes.isEmpty else { return nil }
@@ -50,7 +51,8 @@ extension Manifest {
         return name
     }
 
-    private static func captioners(_ mapping: YAMLMapping, _ reader: inout YAMLReader) -> [CaptionerSettings] {
+    private static func captioners(_ mapping: YAMLMapping, _ reader: inout YAMLReader) -> [CaptionerSettings]
+    {
         guard let value = mapping["captioners"] else { return [] }
         var captioners: [CaptionerSettings] = []
         for value in reader.list(value, of: "captioners") {
@@ -79,7 +81,8 @@ extension Manifest {
     static func path(_ value: YAMLValue, _ reader: inout YAMLReader, expected: String) -> String? {
         guard let text = reader.text(value, expected: expected) else { return nil }
         if let scheme = text.range(ofFirst: "://") {
-            reader.reportUnsupported(value, "\(text[..<scheme.upperBound])", "expected a path on this machine")
+            reader.reportUnsupported(
+                value, "\(text[..<scheme.upperBound])", "expected a path on this machine")
             return nil
         }
         return text
@@ -115,7 +118,9 @@ extension Manifest.Input {
         }
         let patterns = reader.list(list, of: "paths", allowsOne: true)
         shards = patterns.compactMap { Self.pattern($0, &reader, expected: expected) }
-        if patterns.isEmpty, case .sequence = list.node { reader.report(list, "names no shard; expected \(expected)") }
+        if patterns.isEmpty, case .sequence = list.node {
+            reader.report(list, "names no shard; expected \(expected)")
+        }
     }
 
     private static func pattern(
@@ -144,13 +149,16 @@ extension Manifest.EnsembleSettings {
         var teachers: [String] = []
         if let list = mapping["teachers"] {
             let parts = reader.list(list, of: "model packages", allowsOne: true)
-            teachers = parts.compactMap { Manifest.path($0, &reader, expected: "the path of a model package") }
+            teachers = parts.compactMap {
+                Manifest.path($0, &reader, expected: "the path of a model package")
+            }
             if parts.isEmpty, case .sequence = list.node { reader.report(list, expected: expectedTeachers) }
         } else {
             reader.reportMissing("teachers", in: mapping, expected: expectedTeachers)
         }
         if mapping["views"] == nil {
-            reader.reportMissing("views", in: mapping, expected: "the augmented views per image, from 1 to 1024")
+            reader.reportMissing(
+                "views", in: mapping, expected: "the augmented views per image, from 1 to 1024")
         }
         let augmentation = Self.augmentation(mapping, &reader)
         self.init(
@@ -166,14 +174,16 @@ extension Manifest.EnsembleSettings {
     ) -> AugmentationConfiguration? {
         guard let value = mapping["augmentation"] else {
             reader.reportMissing(
-                "augmentation", in: mapping, expected: "the trainer's reinforce.image_augmentation, word for word")
+                "augmentation", in: mapping,
+                expected: "the trainer's reinforce.image_augmentation, word for word")
             return nil
         }
         let before = reader.mistakes.count
         let augmentation = AugmentationConfiguration(value, &reader)
         if let augmentation, augmentation.outputSize == nil, reader.mistakes.count == before {
             reader.report(
-                value, "no transform fixes the size of a view; expected one of random_resized_crop, random_crop, "
+                value,
+                "no transform fixes the size of a view; expected one of random_resized_crop, random_crop, "
                     + "center_crop, or a resize to [height, width]")
         }
         return augmentation
@@ -231,7 +241,8 @@ extension Manifest.LeaseTimes {
         guard let mapping = reader.mapping(value, keys: keys) else { return }
         func seconds(_ key: String, _ preset: Duration) -> Duration {
             let preset = Double(preset.components.seconds)
-            return .milliseconds(Int64(reader.number(mapping, key, in: 0.05...86_400, default: preset) * 1000))
+            return .milliseconds(
+                Int64(reader.number(mapping, key, in: 0.05...86_400, default: preset) * 1000))
         }
         heartbeat = seconds("heartbeat", heartbeat)
         expires = seconds("expires", expires)
@@ -241,7 +252,9 @@ extension Manifest.LeaseTimes {
         if expires < heartbeat * 2 {
             reader.report(
                 mapping["expires"] ?? value,
-                "a lease would expire before a worker can miss one heartbeat; expected at least twice 'heartbeat'")
+                "a lease would expire before a worker can miss one heartbeat; expected at least twice "
+                    + "'heartbeat'"
+            )
         }
     }
 }

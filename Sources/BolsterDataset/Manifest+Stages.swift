@@ -21,13 +21,16 @@ extension Manifest {
     /// its path as written; a missing one is the caller's error and traps.
     package func stages(modelDigests: [String: SHA256Digest]) -> [Stage] {
         let digest = { (model: String) -> SHA256Digest in
-            guard let digest = modelDigests[model] else { preconditionFailure("no digest for the model \(model)") }
+            guard let digest = modelDigests[model] else {
+                preconditionFailure("no digest for the model \(model)")
+            }
             return digest
         }
         var stages = captioners.enumerated().map { index, captioner in
             Stage(
                 id: .captions(column: captioner.column), kind: .captions(captioner: index),
-                fingerprint: fingerprint("captions", captionLines(captioner, digest(captioner.model))), reads: nil)
+                fingerprint: fingerprint("captions", captionLines(captioner, digest(captioner.model))),
+                reads: nil)
         }
         guard let ensemble else { return stages }
         let teachers = ensemble.teachers.map { "teacher \(digest($0).hex)" }
@@ -48,7 +51,8 @@ extension Manifest {
             stages.append(
                 Stage(
                     id: .texts(column: captioner.column), kind: .captionTexts(captioner: index),
-                    fingerprint: fingerprint("texts", ["reads \(captions.fingerprint.hex)"] + teachers + [store]),
+                    fingerprint: fingerprint(
+                        "texts", ["reads \(captions.fingerprint.hex)"] + teachers + [store]),
                     reads: captions.id))
         }
         return stages
@@ -110,12 +114,15 @@ extension AugmentationConfiguration {
         if uint8 { lines.append("uint8") }
         if let resize {
             switch resize.target {
-            case .shorterSide(let length): lines.append("resize shorter \(length) \(resize.interpolation.rawValue)")
+            case .shorterSide(let length):
+                lines.append("resize shorter \(length) \(resize.interpolation.rawValue)")
             case .exactly(let size): lines.append("resize \(size.line) \(resize.interpolation.rawValue)")
             }
         }
         if let centerCrop { lines.append("center_crop \(centerCrop.line)") }
-        if let randomCrop { lines.append("random_crop \(randomCrop.size.line) pad \(randomCrop.padIfNeeded)") }
+        if let randomCrop {
+            lines.append("random_crop \(randomCrop.size.line) pad \(randomCrop.padIfNeeded)")
+        }
         if let crop = randomResizedCrop {
             lines.append(
                 "random_resized_crop \(crop.size.line) scale \(crop.scale.line) ratio \(crop.ratio.line) "

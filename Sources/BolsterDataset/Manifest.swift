@@ -189,7 +189,8 @@ package struct Decoding: Hashable, Sendable {
     package var repetitionPenalty: Double
 
     package init(
-        method: Method = .topP, topP: Double = 0.9, topK: Int = 50, temperature: Double = 1, minLength: Int = 5,
+        method: Method = .topP, topP: Double = 0.9, topK: Int = 50, temperature: Double = 1,
+        minLength: Int = 5,
         maxLength: Int = 30, repetitionPenalty: Double = 1
     ) {
         self.method = method
@@ -210,7 +211,9 @@ extension Manifest {
     }
 
     package static func resolve(_ path: String, relativeTo manifestDirectory: String) -> String {
-        if path.hasPrefix("/") || path.range(ofFirst: "://") != nil || manifestDirectory.isEmpty { return path }
+        if path.hasPrefix("/") || path.range(ofFirst: "://") != nil || manifestDirectory.isEmpty {
+            return path
+        }
         return manifestDirectory.hasSuffix("/") ? manifestDirectory + path : manifestDirectory + "/" + path
     }
 }

@@ -35,6 +35,7 @@ package struct MemberName: Equatable, Sendable {
         let text = { (bytes: ArraySlice<UInt8>) in String(decoding: bytes, as: UTF8.self) }
         return .sample(
             MemberName(
-                full: text(bytes), key: text(bytes[..<dot]), extension: text(base[(dot + 1)...]).lowercased()))
+                full: text(bytes), key: text(bytes[..<dot]), extension: text(base[(dot + 1)...]).lowercased())
+        )
     }
 }

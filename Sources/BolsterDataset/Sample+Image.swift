@@ -8,7 +8,8 @@ package enum ImageFormat: String, Sendable, CaseIterable {
             self = .jpeg
         } else if bytes.starts(with: [0x89, 0x50, 0x4E, 0x47, 0x0D, 0x0A, 0x1A, 0x0A]) {
             self = .png
-        } else if bytes.count >= 12, bytes.starts(with: "RIFF".utf8), bytes[8..<12].elementsEqual("WEBP".utf8) {
+        } else if bytes.count >= 12, bytes.starts(with: "RIFF".utf8), bytes[8..<12].elementsEqual("WEBP".utf8)
+        {
             self = .webp
         } else {
             return nil
@@ -20,8 +21,8 @@ package enum ImageFormat: String, Sendable, CaseIterable {
 }
 
 extension Sample {
-    /// The first member whose bytes begin like a JPEG, PNG or WebP. Failing that, the first that is named like
-    /// one: what cannot be decoded then is an undecodable image rather than none.
+    /// The first member whose bytes begin like a JPEG, PNG or WebP. Failing that, the first that is named
+    /// like one: what cannot be decoded then is an undecodable image rather than none.
     package var image: Member? {
         members.first { ImageFormat(magicOf: $0.bytes) != nil }
             ?? members.first { member in

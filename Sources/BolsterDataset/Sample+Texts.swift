@@ -1,10 +1,10 @@
 import Foundation
 
 extension Sample {
-    /// The source's own texts, in order: the `txt` member; without one that says anything, the `json` member's field "caption",
-    /// else its "text", either a string or a list of strings. Bytes that are no UTF-8 are repaired with the
-    /// replacement character, blanks at either end are cut off, and texts that are empty then are left out. A
-    /// sample without texts, or whose JSON does not parse, has none.
+    /// The source's own texts, in order: the `txt` member; without one that says anything, the `json`
+    /// member's field "caption", else its "text", either a string or a list of strings. Bytes that are no
+    /// UTF-8 are repaired with the replacement character, blanks at either end are cut off, and texts that
+    /// are empty then are left out. A sample without texts, or whose JSON does not parse, has none.
     package var texts: [String] {
         if let text = member("txt") {
             let texts = Self.trimmed([String(decoding: text.bytes, as: UTF8.self)])

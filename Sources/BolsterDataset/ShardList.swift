@@ -89,15 +89,16 @@ private struct BraceParser {
             parts += 1
             guard alternatives.count <= countMax else { throw tooMany() }
             guard position < characters.count else {
-                throw malformed("the '{' at character \(start + 1) is never closed; write \\{ for the character")
+                throw malformed(
+                    "the '{' at character \(start + 1) is never closed; write \\{ for the character")
             }
             position += 1
             if characters[position - 1] == "}" { break }
         }
         guard parts > 1 else {
             throw malformed(
-                "the '{' at character \(start + 1) holds neither a range like {00..12} nor a list like {a,b}; "
-                    + "write \\{ for the character")
+                "the '{' at character \(start + 1) holds neither a range like {00..12} nor a list like "
+                    + "{a,b}; write \\{ for the character")
         }
         return alternatives
     }
@@ -105,8 +106,10 @@ private struct BraceParser {
     /// "{00..12}" at the position, left behind it; nil where it is no range.
     private mutating func range() throws(DatasetError) -> [String]? {
         guard let close = characters[position...].firstIndex(of: "}") else { return nil }
-        let ends = String(characters[(position + 1)..<close]).split(separator: "..", omittingEmptySubsequences: false)
-        guard ends.count == 2, ends.allSatisfy({ !$0.isEmpty && $0.utf8.allSatisfy { (48...57).contains($0) } })
+        let ends = String(characters[(position + 1)..<close]).split(
+            separator: "..", omittingEmptySubsequences: false)
+        guard ends.count == 2,
+            ends.allSatisfy({ !$0.isEmpty && $0.utf8.allSatisfy { (48...57).contains($0) } })
         else { return nil }
         guard let first = Int(ends[0]), let last = Int(ends[1]) else { throw tooMany() }
         guard first <= last else {

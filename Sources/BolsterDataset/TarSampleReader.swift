@@ -5,37 +5,15 @@
 ///     ▲ start                          end ▲
 ///
 /// Bytes are pushed with `append` in pieces of any size, and `finish` says that there are no more. Samples
-/// come out of `next` in the archive's order, each when what follows it proves it complete. All samples before
-/// a damage come out before `next` throws it, and it goes on throwing.
+/// come out of `next` in the archive's order, each when what follows it proves it complete. All samples
+/// before a damage come out before `next` throws it, and it goes on throwing.
 ///
 /// A key is the member's name up to the first dot of its base name (webdataset's rule); members without one
-/// are passed over, as are directories. Links and sparse files are refused: their content is elsewhere, and to
-/// pass over them would lose a sample's image silently. So is an archive that ends without its end marker,
-/// which is what a truncation at a member's border looks like, and one with anything but zeros after it, which
-/// is what concatenated archives look like.
+/// are passed over, as are directories. Links and sparse files are refused: their content is elsewhere, and
+/// to pass over them would lose a sample's image silently. So is an archive that ends without its end marker,
+/// which is what a truncation at a member's border looks like, and one with anything but zeros after it,
+/// which is what concatenated archives look like.
 package struct TarSampleReader {
-    /// What a shard may ask of the reader's memory.
-    package struct Limits: Sendable, Equatable {
-        package var memberBytesMax: Int64
-        package var sampleBytesMax: Int64
-        package var membersPerSampleMax: Int
-        /// Bytes of a name, and of a pax header.
-        package var headerBytesMax: Int64
-        /// Keys remembered to tell repeated ones; in a longer shard the oldest are forgotten.
-        package var keysMax: Int
-
-        package init(
-            memberBytesMax: Int64 = 256 << 20, sampleBytesMax: Int64 = 512 << 20, membersPerSampleMax: Int = 256,
-            headerBytesMax: Int64 = 64 << 10, keysMax: Int = 1 << 20
-        ) {
-            self.memberBytesMax = memberBytesMax
-            self.sampleBytesMax = sampleBytesMax
-            self.membersPerSampleMax = membersPerSampleMax
-            self.headerBytesMax = headerBytesMax
-            self.keysMax = keysMax
-        }
-    }
-
     /// What the next byte belongs to.
     private enum Expecting {
         case header
@@ -156,7 +134,8 @@ package struct TarSampleReader {
             if let place = bytes.firstIndex(where: { $0 != 0 }) {
                 throw DatasetError(
                     .damagedShard, source: shard, offset: offset + Int64(place),
-                    "data follows the end of the archive; were two tars concatenated? Write them as one archive")
+                    "data follows the end of the archive; were two tars concatenated? Write them as one"
+                )
             }
             offset += Int64(bytes.count)
             return bytes.count
@@ -197,9 +176,12 @@ package struct TarSampleReader {
             switch error {
             case .checksum:
                 throw damage(
-                    "no member's header: its checksum is wrong. The shard is damaged, or no tar; copy or write it again")
+                    "no member's header: its checksum is wrong. The shard is damaged, or no tar; copy or "
+                        + "write it again"
+                )
             case .size:
-                throw damage("a member's header states no readable size. The shard is damaged; write it again")
+                throw damage(
+                    "a member's header states no readable size. The shard is damaged; write it again")
             }
         }
         switch header.kind {
@@ -221,12 +203,14 @@ package struct TarSampleReader {
             expecting = .extended(header.kind, remaining: header.size, padding: Self.padding(of: header.size))
         case .hardLink, .symbolicLink:
             throw unsupported(
-                header, "is a link, whose content is elsewhere; write the shard with tar's --dereference "
+                header,
+                "is a link, whose content is elsewhere; write the shard with tar's --dereference "
                     + "--hard-dereference, or from plain files")
         case .sparse:
             throw unsupported(header, "is a sparse file; write the shard without tar's --sparse")
         case .unknown(let type):
-            throw unsupported(header, "has type byte \(type), which no sample's file has; write the shard again")
+            throw unsupported(
+                header, "has type byte \(type), which no sample's file has; write the shard again")
         }
     }
 
@@ -281,7 +265,9 @@ package struct TarSampleReader {
                 .unsafeName, source: shard, offset: offset, member: text,
                 "the name is absolute or has a '..' in it; write the shard with names inside its folder")
         }
-        guard size <= limits.memberBytesMax else { throw tooLarge("member '\(text)'", size, limits.memberBytesMax) }
+        guard size <= limits.memberBytesMax else {
+            throw tooLarge("member '\(text)'", size, limits.memberBytesMax)
+        }
         if current?.key != name.key { try beginSample(name, at: start) }
         try checkMember(name, size: size)
         currentBytes += size
@@ -300,8 +286,8 @@ package struct TarSampleReader {
         if let before = keys.insert(name.key, at: start) {
             throw DatasetError(
                 .duplicateKey, source: shard, offset: start, member: name.full,
-                "the key '\(name.key)' was already there at byte \(before): the members of one sample must be "
-                    + "adjacent and its key used once; write the shard sorted by name")
+                "the key '\(name.key)' was already there at byte \(before): the members of one sample must "
+                    + "be adjacent and its key used once; write the shard sorted by name")
         }
         current = Sample(index: nextIndex, key: name.key, members: [], start: start, end: start)
         currentBytes = 0
@@ -313,8 +299,8 @@ package struct TarSampleReader {
         if let place = members.firstIndex(where: { $0.extension == name.extension }) {
             throw DatasetError(
                 .duplicateKey, source: shard, offset: offset, member: name.full,
-                "the sample '\(name.key)' already has '\(members[place].name)' at byte \(memberOffsets[place]); "
-                    + "write the shard with each file once")
+                "the sample '\(name.key)' already has '\(members[place].name)' at byte "
+                    + "\(memberOffsets[place]); write the shard with each file once")
         }
         guard members.count < limits.membersPerSampleMax else {
             throw tooLarge("sample '\(name.key)'", "members", Int64(limits.membersPerSampleMax))
@@ -345,7 +331,9 @@ package struct TarSampleReader {
 
     private static func padding(of size: Int64) -> Int64 { (512 - size % 512) % 512 }
 
-    private static func skipping(_ count: Int64) -> Expecting { count == 0 ? .header : .skipped(remaining: count) }
+    private static func skipping(_ count: Int64) -> Expecting {
+        count == 0 ? .header : .skipped(remaining: count)
+    }
 
     // MARK: Errors
 
@@ -366,7 +354,8 @@ package struct TarSampleReader {
 
     private func tooLarge(_ what: String, _ of: String, _ most: Int64) -> DatasetError {
         DatasetError(
-            .tooLarge, source: shard, offset: offset, "\(what) has more than \(most) \(of), the most that is read")
+            .tooLarge, source: shard, offset: offset,
+            "\(what) has more than \(most) \(of), the most that is read")
     }
 
     private func truncation() -> DatasetError {
@@ -388,26 +377,4 @@ private struct PendingHeader {
     var name: [UInt8]?
     var size: Int64?
     var isSparse = false
-}
-
-/// Where each key was first seen. It holds 64-bit hashes, so that its memory does not follow the keys' length:
-/// among a million keys two share one with a chance of 3 in 10^8.
-private struct SeenKeys {
-    let countMax: Int
-    private var recent: [Int: Int64] = [:]
-    private var older: [Int: Int64] = [:]
-
-    init(countMax: Int) { self.countMax = countMax }
-
-    /// Where the key was before, nil where it is new.
-    mutating func insert(_ key: String, at offset: Int64) -> Int64? {
-        let hash = key.hashValue
-        if let before = recent[hash] ?? older[hash] { return before }
-        if recent.count >= max(1, countMax / 2) {
-            older = recent
-            recent = [:]
-        }
-        recent[hash] = offset
-        return nil
-    }
 }

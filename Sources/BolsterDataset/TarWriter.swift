@@ -16,9 +16,11 @@ package struct TarWriter: Sendable {
         let raw = Array(name.utf8)
         let place = Self.place(raw)
         if place == nil || bytes.count >= 1 << 33 {
-            Self.appendPax(name: place == nil ? raw : nil, size: bytes.count >= 1 << 33 ? bytes.count : nil, to: &output)
+            Self.appendPax(
+                name: place == nil ? raw : nil, size: bytes.count >= 1 << 33 ? bytes.count : nil, to: &output)
         }
-        Self.appendHeader(place ?? (name: Array(raw.prefix(100)), prefix: []), size: bytes.count, type: "0", to: &output)
+        Self.appendHeader(
+            place ?? (name: Array(raw.prefix(100)), prefix: []), size: bytes.count, type: "0", to: &output)
         output.append(contentsOf: bytes)
         output.append(contentsOf: repeatElement(0, count: padding))
         written += Int64(output.count - before)
@@ -54,7 +56,8 @@ package struct TarWriter: Sendable {
         var records: [UInt8] = []
         if let name { records += record("path", name) }
         if let size { records += record("size", Array(String(size).utf8)) }
-        appendHeader((name: Array("././@PaxHeader".utf8), prefix: []), size: records.count, type: "x", to: &output)
+        appendHeader(
+            (name: Array("././@PaxHeader".utf8), prefix: []), size: records.count, type: "x", to: &output)
         output += records
         output.append(contentsOf: repeatElement(0, count: (512 - records.count % 512) % 512))
     }

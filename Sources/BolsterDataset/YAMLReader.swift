@@ -31,7 +31,9 @@ struct YAMLReader {
     /// Parses the text; nil, with the mistake reported, where it is no single YAML document.
     mutating func document(_ text: String) -> YAMLValue? {
         guard text.utf8.count <= Self.textBytesMax else {
-            report(line: 1, column: 1, "", "the file is over \(Self.textBytesMax >> 20) MiB, which no manifest needs")
+            report(
+                line: 1, column: 1, "",
+                "the file is over \(Self.textBytesMax >> 20) MiB, which no manifest needs")
             return nil
         }
         do {
@@ -93,7 +95,9 @@ struct YAMLReader {
     private static func shown(_ node: Node) -> String {
         switch node {
         case .scalar(let scalar):
-            if scalar.style == .plain, ["", "~", "null"].contains(scalar.string.lowercased()) { return "an empty value" }
+            if scalar.style == .plain, ["", "~", "null"].contains(scalar.string.lowercased()) {
+                return "an empty value"
+            }
             let text = scalar.string.count > 60 ? scalar.string.prefix(57) + "..." : scalar.string[...]
             return scalar.style == .plain ? "'\(text)'" : "the quoted text \"\(text)\""
         case .mapping: return "a mapping"
@@ -116,7 +120,9 @@ struct YAMLReader {
         var values: [String: YAMLValue] = [:]
         for (keyNode, node) in mapping {
             guard case .scalar(let scalar) = keyNode else {
-                report(YAMLValue(node: keyNode, path: value.path), expected: "a key of \(keys.joined(separator: ", "))")
+                report(
+                    YAMLValue(node: keyNode, path: value.path),
+                    expected: "a key of \(keys.joined(separator: ", "))")
                 continue
             }
             let key = scalar.string
@@ -127,7 +133,8 @@ struct YAMLReader {
                 reportUnsupported(place, "'\(key)' (\(what))", "leave it out")
             } else {
                 let guess = Spelling.nearest(to: key, among: keys).map { "; did you mean '\($0)'?" } ?? ";"
-                report(place, "unknown key '\(key)'\(guess) The keys here are \(keys.joined(separator: ", "))")
+                report(
+                    place, "unknown key '\(key)'\(guess) The keys here are \(keys.joined(separator: ", "))")
             }
         }
         return YAMLMapping(value: value, values: values)
@@ -190,7 +197,8 @@ struct YAMLReader {
 
     mutating func number(_ value: YAMLValue, in range: ClosedRange<Double>) -> Double? {
         let isDecimal = { (text: String) in text.utf8.allSatisfy { "+-.0123456789eE".utf8.contains($0) } }
-        guard let text = plain(value), isDecimal(text), let number = Double(text), range.contains(number) else {
+        guard let text = plain(value), isDecimal(text), let number = Double(text), range.contains(number)
+        else {
             report(value, expected: "a number from \(range.lowerBound) to \(range.upperBound)")
             return nil
         }
@@ -222,7 +230,8 @@ struct YAMLReader {
         if later.contains(scalar.string) {
             reportUnsupported(value, "'\(scalar.string)'", "expected one of \(words.joined(separator: ", "))")
         } else {
-            let guess = Spelling.nearest(to: scalar.string, among: words).map { "; did you mean '\($0)'?" } ?? ""
+            let guess =
+                Spelling.nearest(to: scalar.string, among: words).map { "; did you mean '\($0)'?" } ?? ""
             report(value, expected: "one of \(words.joined(separator: ", "))\(guess)")
         }
         return preset

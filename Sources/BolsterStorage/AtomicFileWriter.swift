@@ -1,8 +1,9 @@
 import Glibc
 
 /// Writes a file that is either there whole and durable, or not at all: the bytes go to a temporary name in
-/// the same folder, and `commit` syncs them, renames the file and syncs the folder. A writer that goes without
-/// a commit removes its temporary file; one whose process was killed leaves a name that `isTemporary` tells.
+/// the same folder, and `commit` syncs them, renames the file and syncs the folder. A writer that goes
+/// without a commit removes its temporary file; one whose process was killed leaves a name that `isTemporary`
+/// tells.
 package struct AtomicFileWriter: ~Copyable {
     package let path: String
     /// Bytes appended so far.

@@ -3,8 +3,8 @@ import BolsterDataset
 import Glibc
 
 /// Reads one shard from an offset to its end, in order. A shard whose name ends in ".gz" is decompressed on
-/// the way, and its offsets are those of its content: since gzip cannot be sought, what lies before is read and
-/// thrown away.
+/// the way, and its offsets are those of its content: since gzip cannot be sought, what lies before is read
+/// and thrown away.
 package struct ByteReader: ~Copyable {
     /// What the shard was when it was opened: to be compared with the identity that the ledger has frozen.
     /// Its size is that of the file, compressed or not.
@@ -43,8 +43,8 @@ package struct ByteReader: ~Copyable {
         self.file = file
     }
 
-    /// Fills the buffer's beginning; the count of bytes, 0 at the end. Damage is thrown where it shows, behind
-    /// all bytes before it.
+    /// Fills the buffer's beginning; the count of bytes, 0 at the end. Damage is thrown where it shows,
+    /// behind all bytes before it.
     package mutating func read(into buffer: UnsafeMutableRawBufferPointer) throws(StorageError) -> Int {
         guard let decoding else { return try file.read(into: buffer) }
         return try decoding.read(file, into: buffer)
@@ -53,8 +53,8 @@ package struct ByteReader: ~Copyable {
     private static func changed(_ path: String, _ offset: Int64, size: Int64) -> StorageError {
         StorageError(
             .changed, path: path,
-            "cannot go on from byte \(offset): the shard has \(size). It was changed or truncated since the run "
-                + "began; put the old one back")
+            "cannot go on from byte \(offset): the shard has \(size). It was changed or truncated since the "
+                + "run began; put the old one back")
     }
 }
 
@@ -83,14 +83,16 @@ private final class Decoding {
         }
     }
 
-    /// Throws away what lies before an offset; the count of bytes, less than asked for where the end comes first.
+    /// Throws away what lies before an offset; the count of bytes, less than asked for where the end comes
+    /// first.
     func skip(_ offset: Int64, of file: borrowing FileHandle) throws(StorageError) -> Int64 {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 16)
         defer { buffer.deallocate() }
         var skipped: Int64 = 0
         while skipped < offset {
             let count = min(offset - skipped, Int64(buffer.count))
-            let produced = try read(file, into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(count)]))
+            let produced = try read(
+                file, into: UnsafeMutableRawBufferPointer(rebasing: buffer[..<Int(count)]))
             if produced == 0 { break }
             skipped += Int64(produced)
         }
@@ -125,6 +127,7 @@ extension ShardIdentity {
     init(_ status: stat) {
         let time = status.st_mtim
         self.init(
-            size: Int64(status.st_size), version: String(Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)))
+            size: Int64(status.st_size),
+            version: String(Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)))
     }
 }

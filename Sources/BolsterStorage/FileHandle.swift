@@ -118,7 +118,9 @@ enum Folder {
         while true {
             errno = 0
             guard let entry = readdir(directory) else {
-                guard errno == 0 else { throw StorageError(errno: errno, path: path, doing: "list the folder") }
+                guard errno == 0 else {
+                    throw StorageError(errno: errno, path: path, doing: "list the folder")
+                }
                 break
             }
             let name = withUnsafePointer(to: &entry.pointee.d_name) { tuple in

@@ -89,7 +89,9 @@ private struct Search {
         for pattern in ShardList.patterns(ofListFile: text) {
             try take(pattern: pattern, folder: Folder.parent(of: path), mayList: false)
         }
-        if shards.count + problems.count == before { problems.append("\(path): the list file names no shard") }
+        if shards.count + problems.count == before {
+            problems.append("\(path): the list file names no shard")
+        }
     }
 
     private mutating func take(glob pattern: String) {
@@ -120,13 +122,17 @@ private struct Search {
 
     private mutating func take(file path: String, _ status: stat) {
         guard status.st_mode & S_IFMT == S_IFREG else {
-            let hint = status.st_mode & S_IFMT == S_IFDIR ? "a folder; write \(path)/*.tar for the shards in it" : "no plain file"
+            let hint =
+                status.st_mode & S_IFMT == S_IFDIR
+                ? "a folder; write \(path)/*.tar for the shards in it" : "no plain file"
             problems.append("\(path): is \(hint)")
             return
         }
         guard InputShards.endings.contains(where: path.hasSuffix) else {
             problems.append(
-                "\(path): shards end in \(InputShards.endings.joined(separator: " or ")); narrow the pattern, or rename it")
+                "\(path): shards end in \(InputShards.endings.joined(separator: " or ")); narrow the "
+                    + "pattern, or rename it"
+            )
             return
         }
         guard access(path, R_OK) == 0 else {
@@ -137,7 +143,8 @@ private struct Search {
         if let other = locationOfName[name] {
             problems.append(
                 other == path
-                    ? "\(path): is named twice" : "\(path): has the same name, '\(name)', as \(other); rename one")
+                    ? "\(path): is named twice"
+                    : "\(path): has the same name, '\(name)', as \(other); rename one")
             return
         }
         locationOfName[name] = path

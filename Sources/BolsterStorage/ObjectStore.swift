@@ -107,7 +107,7 @@ package struct ObjectStore: Sendable {
     private func existingNames(in folder: String) throws(StorageError) -> [String] {
         do {
             return try Folder.names(in: folder.isEmpty ? root : Folder.join(root, folder))
-        } catch where error.code == .notFound || error.errno == ENOTDIR {
+        } catch  where error.code == .notFound || error.errno == ENOTDIR {
             return []
         }
     }

@@ -39,11 +39,25 @@ extension StorageError {
         let reason = String(cString: strerror(number))
         let (code, remedy): (Code, String) =
             switch number {
-            case ENOENT: (.notFound, "no such file or folder; check the path, and that its file system is mounted here")
-            case EACCES, EPERM: (.permissionDenied, "permission denied; give this user the right, or choose another folder")
-            case EROFS: (.readOnly, "the file system is mounted read-only; choose another folder or mount it anew")
-            case ENOSPC: (.full, "no space is left on the device; free some and start again: what is committed is kept")
-            case EDQUOT: (.full, "the disk quota is used up; free some space and start again: what is committed is kept")
+            case ENOENT:
+                (
+                    .notFound,
+                    "no such file or folder; check the path, and that its file system is mounted here"
+                )
+            case EACCES, EPERM:
+                (.permissionDenied, "permission denied; give this user the right, or choose another folder")
+            case EROFS:
+                (.readOnly, "the file system is mounted read-only; choose another folder or mount it anew")
+            case ENOSPC:
+                (
+                    .full,
+                    "no space is left on the device; free some and start again: what is committed is kept"
+                )
+            case EDQUOT:
+                (
+                    .full,
+                    "the disk quota is used up; free some space and start again: what is committed is kept"
+                )
             case EMFILE, ENFILE: (.tooManyOpenFiles, "too many open files; raise the limit (ulimit -n)")
             case EEXIST: (.alreadyExists, "it is there already")
             case EISDIR: (.notAFile, "it is a folder, not a file")

@@ -7,7 +7,9 @@ import Testing
 private func gzipped(_ bytes: [UInt8], _ level: String = "-6") throws -> [UInt8] {
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent("bolster-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer { do { try FileManager.default.removeItem(at: folder) } catch { print("left \(folder): \(error)") } }
+    defer {
+        do { try FileManager.default.removeItem(at: folder) } catch { print("left \(folder): \(error)") }
+    }
     try Data(bytes).write(to: folder.appendingPathComponent("a"))
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")

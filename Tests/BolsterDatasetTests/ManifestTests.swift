@@ -34,7 +34,8 @@ let wholeManifest = """
         normalize: {mean: [0.5, 0.5, 0.5], std: [0.25, 0.25, 0.25]}
       captions: "^syn_text.*$"
       store: bf16
-    merge: {format: webdataset, layout: datacompdr, embeddings: npz, images: omit, require: [views, texts.syn_text]}
+    merge: {format: webdataset, layout: datacompdr, embeddings: npz, images: omit,
+            require: [views, texts.syn_text]}
     leases: {heartbeat: 0.5, expires: 5, progress: 60, loading: 100, attempts: 2}
     """
 
@@ -58,7 +59,8 @@ func manifest(replacing line: String = "", with replacement: String = "", adding
           - name: coca
             model: m
         """
-    return text.split(separator: "\n").map { $0 == line ? replacement : String($0) }.joined(separator: "\n") + "\n" + adding
+    return text.split(separator: "\n").map { $0 == line ? replacement : String($0) }.joined(separator: "\n")
+        + "\n" + adding
 }
 
 @Suite("Manifest")
@@ -68,10 +70,14 @@ struct ManifestTests {
         let manifest = try Manifest.parse(wholeManifest, file: "m.yaml")
         #expect(manifest.name == "datacompdr-12m")
         #expect(manifest.seed == 2026 && manifest.chunk == 1024)
-        #expect(manifest.input == .init(shards: ["corpus/{00000000..00001023}.tar"], keepCaptions: ["syn_text_old"]))
+        #expect(
+            manifest.input
+                == .init(shards: ["corpus/{00000000..00001023}.tar"], keepCaptions: ["syn_text_old"]))
         #expect(manifest.output == "runs/datacompdr-12m")
         #expect(manifest.captioners.map(\.column) == ["syn_text_coca", "syn_text"])
-        #expect(manifest.captioners[0].decoding == Decoding(method: .topP, topP: 0.9, temperature: 1, minLength: 5))
+        #expect(
+            manifest.captioners[0].decoding
+                == Decoding(method: .topP, topP: 0.9, temperature: 1, minLength: 5))
         #expect(manifest.captioners[1].decoding == Decoding(method: .topK, topK: 10))
         #expect(manifest.captioners[1].keep == .everything)
         let ensemble = try #require(manifest.ensemble)
@@ -115,16 +121,21 @@ struct ManifestTests {
               augmentation:
                 random_resized_crop: {size: 224, interpolation: cubical}
             """)
-        #expect(found.map { [$0.line, $0.column] } == [[1, 7], [2, 1], [3, 8], [4, 17], [9, 23], [12, 10], [14, 53]])
+        #expect(
+            found.map { [$0.line, $0.column] } == [
+                [1, 7], [2, 1], [3, 8], [4, 17], [9, 23], [12, 10], [14, 53],
+            ])
         #expect(
             found.map(\.path) == [
                 "name", "sed", "chunk", "input.shards", "captioners[0].decoding.top_p", "ensemble.views",
                 "ensemble.augmentation.random_resized_crop.interpolation",
             ])
         #expect(found[1].description.hasPrefix("m.yaml:2:1: sed: unknown key 'sed'; did you mean 'seed'?"))
-        #expect(found[2].message == "'many' is not what belongs here; expected a whole number from 1 to 65536")
+        #expect(
+            found[2].message == "'many' is not what belongs here; expected a whole number from 1 to 65536")
         #expect(found[3].message.contains("s3:// is not supported by this version"))
-        #expect(found[6].message.contains("expected one of nearest, box, bilinear, hamming, bicubic, lanczos"))
+        #expect(
+            found[6].message.contains("expected one of nearest, box, bilinear, hamming, bicubic, lanczos"))
     }
 
     @Test(
@@ -143,12 +154,19 @@ struct ManifestTests {
             ("leases: {heartbeat: 5, expires: 6}", 1, 33, "at least twice"),
             ("leases: {attempts: yes}", 1, 20, "whole number"),
             ("ensemble: 5", 1, 11, "expected a mapping"),
-            ("ensemble: {teachers: [], views: 1, augmentation: {center_crop: {size: 8}}}", 1, 22, "model packages"),
-            ("ensemble: {teachers: [a], augmentation: {center_crop: {size: 8}}}", 1, 11, "'views' is missing"),
+            (
+                "ensemble: {teachers: [], views: 1, augmentation: {center_crop: {size: 8}}}", 1, 22,
+                "model packages"
+            ),
+            (
+                "ensemble: {teachers: [a], augmentation: {center_crop: {size: 8}}}", 1, 11,
+                "'views' is missing"
+            ),
             ("ensemble: {teachers: [a], views: 1}", 1, 11, "'augmentation' is missing"),
             ("ensemble: {teachers: [a], views: 1, augmentation: {to_tensor: {}}}", 1, 51, "fixes the size"),
             (
-                "ensemble: {teachers: [a], views: 1, captions: '(', augmentation: {center_crop: {size: 8}}}", 1, 47,
+                "ensemble: {teachers: [a], views: 1, captions: '(', augmentation: {center_crop: {size: 8}}}",
+                1, 47,
                 "no regular expression"
             ),
         ])
@@ -162,7 +180,10 @@ struct ManifestTests {
     @Test(
         "A captioner's mistake is told where it stands",
         arguments: [
-            ("    endpoint: http://c:8000/v1", "a captioner behind an HTTP endpoint) is not supported by this version"),
+            (
+                "    endpoint: http://c:8000/v1",
+                "a captioner behind an HTTP endpoint) is not supported by this version"
+            ),
             ("    captions: 0", "from 1 to 64"),
             ("    keep: first_sentense", "did you mean 'first_sentence'?"),
             ("    decoding: {method: beam_search}", "not supported by this version"),
@@ -185,7 +206,8 @@ struct ManifestTests {
     @Test("A captioner behind an endpoint is refused as a later version's, and not for lacking a model")
     func endpoint() {
         let found = mistakes(manifest(adding: "  - {name: q, endpoint: http://c/v1, model_id: q, prompt: p}"))
-        #expect(found.map(\.path) == ["captioners[1].endpoint", "captioners[1].model_id", "captioners[1].prompt"])
+        #expect(
+            found.map(\.path) == ["captioners[1].endpoint", "captioners[1].model_id", "captioners[1].prompt"])
         #expect(found.allSatisfy { $0.message.contains("not supported by this version") })
     }
 
@@ -193,7 +215,8 @@ struct ManifestTests {
         "Inputs of a later version are refused by name",
         arguments: ["a.jsonl", "a.jsonl.gz", "a.tar.zst", "info.json", "https://h/{00..02}.tar"])
     func laterInput(pattern: String) {
-        let found = mistakes(manifest(replacing: "input: {shards: a.tar}", with: "input: {shards: '\(pattern)'}"))
+        let found = mistakes(
+            manifest(replacing: "input: {shards: a.tar}", with: "input: {shards: '\(pattern)'}"))
         #expect(found.count == 1 && found[0].path == "input.shards" && found[0].line == 2)
         #expect(found.first?.message.contains("not supported by this version") == true)
     }
@@ -201,20 +224,23 @@ struct ManifestTests {
     @Test("input.keep is refused as a later version's")
     func keep() {
         let found = mistakes(
-            manifest(replacing: "input: {shards: a.tar}", with: "input: {shards: a.tar, keep: {uids: s.npy}}"))
+            manifest(replacing: "input: {shards: a.tar}", with: "input: {shards: a.tar, keep: {uids: s.npy}}")
+        )
         #expect(found.map(\.path) == ["input.keep"])
         #expect(found.first?.message.contains("not supported by this version") == true)
     }
 
     @Test("A brace that is never closed is told with the shard pattern")
     func brokenBrace() {
-        let found = mistakes(manifest(replacing: "input: {shards: a.tar}", with: "input: {shards: 'a{0..3.tar'}"))
+        let found = mistakes(
+            manifest(replacing: "input: {shards: a.tar}", with: "input: {shards: 'a{0..3.tar'}"))
         #expect(found.first?.message.contains("is never closed") == true)
     }
 
     @Test("A bare brace range within braces gets the hint that it needs quotes")
     func bareRange() {
-        let found = mistakes(manifest(replacing: "input: {shards: a.tar}", with: "input: {shards: a{0..3}.tar}"))
+        let found = mistakes(
+            manifest(replacing: "input: {shards: a.tar}", with: "input: {shards: a{0..3}.tar}"))
         #expect(found.map(\.line) == [2])
         #expect(found.first?.message.contains("put a pattern with braces in quotes") == true)
     }
@@ -222,14 +248,20 @@ struct ManifestTests {
     @Test("What is missing is told at the mapping that lacks it")
     func missing() {
         let found = mistakes("seed: 1")
-        #expect(found.map(\.message).map { $0.prefix(while: { $0 != ";" }) }
-            == ["'name' is missing", "'input' is missing", "'output' is missing", "'captioners' is missing"])
+        #expect(
+            found.map(\.message).map { $0.prefix(while: { $0 != ";" }) }
+                == [
+                    "'name' is missing", "'input' is missing", "'output' is missing",
+                    "'captioners' is missing",
+                ])
         #expect(found.allSatisfy { $0.line == 1 && $0.column == 1 })
     }
 
     @Test(
         "Text that is no YAML, no mapping or empty is one mistake",
-        arguments: ["", "- a", "a: [", "a: b: c", "name: x\nname: y", "\u{1}", "--- a\n--- b", "a: *b", "{? [x] : y}"])
+        arguments: [
+            "", "- a", "a: [", "a: b: c", "name: x\nname: y", "\u{1}", "--- a\n--- b", "a: *b", "{? [x] : y}",
+        ])
     func noManifest(text: String) {
         let found = mistakes(text)
         #expect(!found.isEmpty)

@@ -6,11 +6,13 @@ import Testing
 
 /// The manifests that the repository ships.
 private enum ReadyManifests {
-    static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .deletingLastPathComponent()
         .deletingLastPathComponent().appendingPathComponent("manifests").resolvingSymlinksInPath()
 
     static func names() throws -> [String] {
-        try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".yaml") }.sorted()
+        try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".yaml") }
+            .sorted()
     }
 
     static func parse(_ name: String) throws -> Manifest {
@@ -28,7 +30,8 @@ struct ReadyManifestTests {
         for name in names {
             let manifest = try ReadyManifests.parse(name)
             #expect(manifest.name + ".yaml" == name)
-            let digests = Dictionary(uniqueKeysWithValues: manifest.models.map { ($0, SHA256Hasher.digest(of: $0)) })
+            let digests = Dictionary(
+                uniqueKeysWithValues: manifest.models.map { ($0, SHA256Hasher.digest(of: $0)) })
             #expect(!manifest.stages(modelDigests: digests).isEmpty)
         }
     }
@@ -47,7 +50,8 @@ struct ReadyManifestTests {
 
     @Test("The single-purpose ones have the stages that they are called after")
     func singlePurpose() throws {
-        #expect(try ReadyManifests.parse("captions-only.yaml").stageIDs.map(\.name) == ["captions.syn_text_coca"])
+        #expect(
+            try ReadyManifests.parse("captions-only.yaml").stageIDs.map(\.name) == ["captions.syn_text_coca"])
         #expect(try ReadyManifests.parse("embeddings-only.yaml").stageIDs == [.views, .groundTruth])
     }
 }

@@ -6,7 +6,8 @@ import Testing
 struct SampleTests {
     private func sample(_ members: [(String, [UInt8])]) -> Sample {
         Sample(
-            index: 0, key: "k", members: members.map { Member(name: "k." + $0.0, extension: $0.0, bytes: $0.1) },
+            index: 0, key: "k",
+            members: members.map { Member(name: "k." + $0.0, extension: $0.0, bytes: $0.1) },
             start: 0, end: 0)
     }
 

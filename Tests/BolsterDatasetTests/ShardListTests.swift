@@ -28,7 +28,8 @@ struct ShardListTests {
             ("a{0..3.tar", "is never closed"), ("a}", "closes nothing"), ("{a}", "neither a range"),
             ("{3..1}", "does not rise"), ("{0..99999999999}", "expands to more than"),
             ("{0..99999999999999999999}", "expands to more than"),
-            ("{0..9999}{0..9999}", "expands to more than"), (String(repeating: "{", count: 40), "nested over"),
+            ("{0..9999}{0..9999}", "expands to more than"),
+            (String(repeating: "{", count: 40), "nested over"),
         ])
     func broken(pattern: String, message: String) {
         do {
@@ -42,7 +43,8 @@ struct ShardListTests {
 
     @Test("A list file has a pattern to the line")
     func listFile() {
-        #expect(ShardList.patterns(ofListFile: "a.tar\r\n\n # no\n#no\n\tb c.tar \n") == ["a.tar", "b c.tar"])
+        #expect(
+            ShardList.patterns(ofListFile: "a.tar\r\n\n # no\n#no\n\tb c.tar \n") == ["a.tar", "b c.tar"])
     }
 
     @Test("A shard's name is its base name up to .tar or .jsonl")

@@ -33,10 +33,12 @@ struct StageTests {
         let stages = manifest.stages(modelDigests: digests)
         #expect(
             stages.map(\.id.name) == [
-                "captions.syn_text_coca", "captions.syn_text", "views", "texts.ground_truth", "texts.syn_text_coca",
+                "captions.syn_text_coca", "captions.syn_text", "views", "texts.ground_truth",
+                "texts.syn_text_coca",
                 "texts.syn_text",
             ])
-        #expect(stages.map(\.reads?.name) == [nil, nil, nil, nil, "captions.syn_text_coca", "captions.syn_text"])
+        #expect(
+            stages.map(\.reads?.name) == [nil, nil, nil, nil, "captions.syn_text_coca", "captions.syn_text"])
         #expect(stages.map(\.id) == manifest.stageIDs)
         #expect(stages[5].kind == .captionTexts(captioner: 1))
     }
@@ -47,7 +49,10 @@ struct StageTests {
         other.ensemble?.captions = "^syn_text$"
         #expect(other.stageIDs.suffix(2).map(\.name) == ["texts.ground_truth", "texts.syn_text"])
         other.ensemble = nil
-        #expect(other.stages(modelDigests: digests).map(\.id.name) == ["captions.syn_text_coca", "captions.syn_text"])
+        #expect(
+            other.stages(modelDigests: digests).map(\.id.name) == [
+                "captions.syn_text_coca", "captions.syn_text",
+            ])
     }
 
     @Test("Where and how fast changes no stage")
@@ -99,10 +104,12 @@ struct StageTests {
     func augmentation() {
         #expect(changed { $0.ensemble?.views = 9 } == ["views"])
         #expect(changed { $0.ensemble?.augmentation.randAugment = nil } == ["views"])
-        #expect(changed { $0.ensemble?.augmentation.randomResizedCrop?.interpolation = .bilinear } == ["views"])
+        #expect(
+            changed { $0.ensemble?.augmentation.randomResizedCrop?.interpolation = .bilinear } == ["views"])
         #expect(changed { $0.ensemble?.augmentation.randomResizedCrop?.scale = 0.1...1 } == ["views"])
         #expect(changed { $0.ensemble?.augmentation.horizontalFlip = 0.5 } == ["views"])
-        #expect(changed { $0.ensemble?.augmentation.normalize = nil } == [], "the trainer's, not the teachers'")
+        #expect(
+            changed { $0.ensemble?.augmentation.normalize = nil } == [], "the trainer's, not the teachers'")
     }
 
     @Test("The store type, and the teachers and their order, change all that the ensemble makes")

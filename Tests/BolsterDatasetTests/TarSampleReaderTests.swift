@@ -8,7 +8,8 @@ struct TarSampleReaderTests {
     let shard =
         tarMember("0001.jpg", String(repeating: "x", count: 1000)) + tarMember("0001.txt", "one")
         + tarMember("./dir.d/0002.url.TXT", "u") + tarHeader("dir.d/0002.json", size: 0)
-        + tarMember("dir.d", "", type: "5") + tarMember("0003.txt", String(repeating: "z", count: 512)) + tarEnd
+        + tarMember("dir.d", "", type: "5") + tarMember("0003.txt", String(repeating: "z", count: 512))
+        + tarEnd
 
     @Test("Members are grouped by the name up to the first dot of the base name")
     func grouping() {
@@ -16,7 +17,10 @@ struct TarSampleReaderTests {
         #expect(reading.error == nil)
         #expect(reading.keys == ["0001", "dir.d/0002", "0003"])
         #expect(reading.samples.map(\.index) == [0, 1, 2])
-        #expect(reading.samples.map { $0.members.map(\.extension) } == [["jpg", "txt"], ["url.txt", "json"], ["txt"]])
+        #expect(
+            reading.samples.map { $0.members.map(\.extension) } == [
+                ["jpg", "txt"], ["url.txt", "json"], ["txt"],
+            ])
         #expect(reading.samples[1].members.map(\.name) == ["dir.d/0002.url.TXT", "dir.d/0002.json"])
         #expect(reading.samples[1].members[1].bytes.isEmpty)
         #expect(reading.text[0][1] == "one" && reading.text[2][0].utf8.count == 512)
@@ -60,7 +64,9 @@ struct TarSampleReaderTests {
             #expect(error.code == .truncatedShard && error.offset == Int64(length))
             #expect(reading.samples == Array(samples.prefix(reading.samples.count)))
             // A sample is known to be whole when the next one's header is.
-            #expect(reading.samples.count == samples.filter { Int($0.end) + 512 <= length }.count || length > 4000)
+            #expect(
+                reading.samples.count == samples.filter { Int($0.end) + 512 <= length }.count || length > 4000
+            )
         }
         #expect(Reading(Array(shard[..<archiveEnd])).error == nil)
     }
@@ -69,7 +75,8 @@ struct TarSampleReaderTests {
     func truncationMessage() {
         let error = Reading(Array(shard[..<2000])).error
         #expect(
-            error?.description == "00012, byte 2000: the shard ends without its archive's end: it is truncated; "
+            error?.description
+                == "00012, byte 2000: the shard ends without its archive's end: it is truncated; "
                 + "'0001' is the first sample that is lost. Copy or write the shard again")
     }
 
@@ -102,10 +109,13 @@ struct TarSampleReaderTests {
 
     @Test("A key that comes back is an error that names both places")
     func notAdjacent() {
-        let reading = Reading(tarMember("a.jpg", "1") + tarMember("b.jpg", "2") + tarMember("a.txt", "3") + tarEnd)
+        let reading = Reading(
+            tarMember("a.jpg", "1") + tarMember("b.jpg", "2") + tarMember("a.txt", "3") + tarEnd)
         #expect(reading.keys == ["a", "b"])
         #expect(reading.error?.code == .duplicateKey && reading.error?.offset == 2048)
-        #expect(reading.error?.description.contains("member 'a.txt': the key 'a' was already there at byte 0") == true)
+        #expect(
+            reading.error?.description.contains("member 'a.txt': the key 'a' was already there at byte 0")
+                == true)
     }
 
     @Test("A member that is there twice is an error that names both places")
@@ -128,8 +138,11 @@ struct TarSampleReaderTests {
 
     @Test("Links, sparse files and unknown types are refused, devices and pipes passed over")
     func kinds() {
-        for (type, word) in [("1", "--hard-dereference"), ("2", "a link"), ("S", "sparse"), ("Z", "type byte 90")] {
-            let reading = Reading(tarMember("a.txt", "1") + tarHeader("b.jpg", type: Character(type)) + tarEnd)
+        for (type, word) in [
+            ("1", "--hard-dereference"), ("2", "a link"), ("S", "sparse"), ("Z", "type byte 90"),
+        ] {
+            let reading = Reading(
+                tarMember("a.txt", "1") + tarHeader("b.jpg", type: Character(type)) + tarEnd)
             #expect(reading.error?.code == .unsupportedMember && reading.error?.member == "b.jpg")
             #expect(reading.error?.message.contains(word) == true)
         }
@@ -138,13 +151,16 @@ struct TarSampleReaderTests {
         }
         let pax = tarMember("p", "26 GNU.sparse.name=a.jpg\n", type: "x") + tarMember("GNUSparse/a.jpg", "1")
         #expect(Reading(pax + tarEnd).error?.code == .damagedShard)
-        let sparse = tarMember("p", "25 GNU.sparse.name=a.jpg\n", type: "x") + tarMember("GNUSparse/a.jpg", "1")
+        let sparse =
+            tarMember("p", "25 GNU.sparse.name=a.jpg\n", type: "x") + tarMember("GNUSparse/a.jpg", "1")
         #expect(Reading(sparse + tarEnd).error?.code == .unsupportedMember)
     }
 
     @Test("Names without a key and webdataset's meta files are passed over")
     func noKeys() {
-        let names = ["README", ".hidden", "dir/.x.jpg", "trailing.", "__meta__/1.txt", "folder.d/", "0001.txt"]
+        let names = [
+            "README", ".hidden", "dir/.x.jpg", "trailing.", "__meta__/1.txt", "folder.d/", "0001.txt",
+        ]
         #expect(Reading(names.flatMap { tarMember($0, "x") } + tarEnd).keys == ["0001"])
     }
 
@@ -159,7 +175,8 @@ struct TarSampleReaderTests {
         header[1] = 0xFF
         header.replaceSubrange(148..<156, with: repeatElement(32, count: 8))
         let sum = String(header.reduce(0) { $0 + Int($1) }, radix: 8)
-        header.replaceSubrange(148..<156, with: (String(repeating: "0", count: 6 - sum.count) + sum + "\0 ").utf8)
+        header.replaceSubrange(
+            148..<156, with: (String(repeating: "0", count: 6 - sum.count) + sum + "\0 ").utf8)
         #expect(Reading(header + tarEnd).error?.code == .unsafeName)
     }
 
@@ -169,7 +186,8 @@ struct TarSampleReaderTests {
         let gnu = tarMember("././@LongLink", long + "\0", type: "L") + tarMember("cut.jpg", "1")
         let record = "\(10 + long.utf8.count) path=\(long)\n"
         #expect(record.utf8.count == 10 + long.utf8.count)
-        let pax = tarMember("g", "18 comment=global\n", type: "g")
+        let pax =
+            tarMember("g", "18 comment=global\n", type: "g")
             + tarMember("p", record + "9 size=1\n", type: "x") + tarHeader("cut.jpg", size: 0) + padded([49])
         for (archive, start) in [(gnu, 0), (pax, 1024)] {
             let reading = Reading(tarMember("0.txt", "0") + archive + tarEnd)
@@ -198,7 +216,8 @@ struct TarSampleReaderTests {
         let limits = TarSampleReader.Limits(
             memberBytesMax: 1000, sampleBytesMax: 1500, membersPerSampleMax: 2, headerBytesMax: 100)
         let big = tarHeader("a.jpg", size: 1001)
-        #expect(Reading(big, limits: limits).error?.description.contains("member 'a.jpg' has 1001 bytes") == true)
+        #expect(
+            Reading(big, limits: limits).error?.description.contains("member 'a.jpg' has 1001 bytes") == true)
         let thousand = String(repeating: "x", count: 1000)
         let sample = tarMember("a.jpg", thousand) + tarMember("a.png", thousand)
         #expect(Reading(sample, limits: limits).error?.code == .tooLarge)

@@ -47,7 +47,8 @@ struct InputShardsTests {
         var status = stat()
         #expect(stat(shards[1].location, &status) == 0)
         #expect(shards[1].identity.size == 6)
-        #expect(shards[1].identity.version == "\(status.st_mtim.tv_sec * 1_000_000_000 + status.st_mtim.tv_nsec)")
+        #expect(
+            shards[1].identity.version == "\(status.st_mtim.tv_sec * 1_000_000_000 + status.st_mtim.tv_nsec)")
         let reader = try ByteReader(opening: shards[1].location)
         #expect(reader.identity == shards[1].identity)
     }
@@ -56,7 +57,10 @@ struct InputShardsTests {
     func missing() throws {
         let text = try message("corpus/{00..04}.tar", "other/x.tar", "none/*.tar", "lost.txt")
         #expect(text.contains("5 problems"))
-        for part in ["/corpus/03.tar: no such", "/corpus/04.tar: no such", "/other/x.tar", "/none/*.tar: no file matches"] {
+        for part in [
+            "/corpus/03.tar: no such", "/corpus/04.tar: no such", "/other/x.tar",
+            "/none/*.tar: no file matches",
+        ] {
             #expect(text.contains(part), "\(text)")
         }
         #expect(text.contains("/lost.txt: list file: cannot open"))
@@ -66,8 +70,10 @@ struct InputShardsTests {
     @Test("Shards of equal name, or named twice, are refused with both places")
     func equalNames() throws {
         try folder.put("b/01.tar")
-        #expect(try message("corpus/*.tar", "b/*.tar").contains(
-            "/b/01.tar: has the same name, '01', as \(folder.path)/corpus/01.tar".replacing(folder.path, with: "")))
+        #expect(
+            try message("corpus/*.tar", "b/*.tar").contains(
+                "/b/01.tar: has the same name, '01', as \(folder.path)/corpus/01.tar".replacing(
+                    folder.path, with: "")))
         #expect(try message("corpus/*.tar", "corpus/02.tar").contains("/corpus/02.tar: is named twice"))
     }
 
@@ -139,7 +145,9 @@ struct ByteReaderTests {
     func gzip(piece: Int) throws {
         let folder = try ScratchFolder()
         let content = (0..<300_000).map { UInt8(truncatingIfNeeded: $0 * $0 >> 9) }
-        let compressed = Gzip.text.compressed(Array(content[..<200_000])) + Gzip.text.compressed(Array(content[200_000...]))
+        let compressed =
+            Gzip.text.compressed(Array(content[..<200_000]))
+            + Gzip.text.compressed(Array(content[200_000...]))
         try ObjectStore(root: folder.path).write("a.tar.gz", compressed)
         let path = folder.path + "/a.tar.gz"
         for offset in [0, 1, 199_999, 200_000, 299_999, 300_000] where piece > 1 || offset > 250_000 {

@@ -58,7 +58,9 @@ struct ObjectStoreTests {
 
     @Test("A prefix lists the names that begin with it, sorted, and no temporary or hidden folder's")
     func list() throws {
-        for name in ["records/views/00/1", "records/views/00/0", "records/views/001/0", "records/texts/0", "b"] {
+        for name in [
+            "records/views/00/1", "records/views/00/0", "records/views/001/0", "records/texts/0", "b",
+        ] {
             try store.write(name, [])
         }
         try folder.put("root/records/.0.1-z.tmp")
@@ -127,7 +129,8 @@ struct ObjectStoreTests {
     }
 
     @Test(
-        "A disk mounted read-only is told", .enabled(if: TinyDisk.canMount, "needs the right to mount a file system"))
+        "A disk mounted read-only is told",
+        .enabled(if: TinyDisk.canMount, "needs the right to mount a file system"))
     func readOnly() throws {
         let disk = try #require(try TinyDisk(bytes: 65536))
         #expect(mount("bolster", disk.path, "tmpfs", UInt(MS_REMOUNT | MS_RDONLY), nil) == 0)

@@ -17,7 +17,8 @@ final class ScratchFolder {
     /// Writes a file with its folders.
     func put(_ name: String, _ text: String = "x") throws {
         let url = URL(fileURLWithPath: path + "/" + name)
-        try FileManager.default.createDirectory(at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try FileManager.default.createDirectory(
+            at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
         try Data(text.utf8).write(to: url)
     }
 
