@@ -72,8 +72,9 @@ extension LedgerJournal {
             keys[stage.name] = try Int64.fetchOne(
                 db, sql: "SELECT id FROM stage WHERE name = ? AND fingerprint = ?", arguments: arguments)
         }
-        let list = stages.compactMap { keys[$0.name].map(String.init) }.joined(separator: " ")
-        try setMeta("stages", list, db)
+        // For those who read the ledger without a manifest: "<stage>:<the stage it reads, or 0>" in order.
+        let list = stages.map { "\(keys[$0.name] ?? 0):\($0.reads.flatMap { keys[$0] } ?? 0)" }
+        try setMeta("stages", list.joined(separator: " "), db)
         return keys
     }
 

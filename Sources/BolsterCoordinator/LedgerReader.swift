@@ -33,8 +33,15 @@ package struct LedgerReader: Sendable {
     private let queue: DatabaseQueue
     private let path: String
     package let run: String
-    /// Row number and name of each stage of the last start, in its order.
-    private let stages: [(id: Int64, name: String)]
+    /// A stage of the last start: its row number, and that of the stage it reads, 0 for none.
+    private struct StageRow {
+        let id: Int64
+        let reads: Int64
+        let name: String
+    }
+
+    /// Each after what it reads.
+    private let stages: [StageRow]
     private let shards: [String]
 
     package init(stateDirectory: String) throws(CoordinatorError) {
@@ -47,10 +54,14 @@ package struct LedgerReader: Sendable {
         queue = try LedgerDatabase.openReadOnly(path)
         do {
             (run, stages, shards) = try queue.read { db in
-                let ids = (try LedgerJournal.meta("stages", db) ?? "").split(separator: " ").compactMap { Int64($0) }
-                let stages = try ids.map { id in
-                    let name = try String.fetchOne(db, sql: "SELECT name FROM stage WHERE id = ?", arguments: [id])
-                    return (id: id, name: name ?? "")
+                let list = (try LedgerJournal.meta("stages", db) ?? "").split(separator: " ")
+                let stages = try list.map { pair in
+                    let ids = pair.split(separator: ":").compactMap { Int64($0) }
+                    guard ids.count == 2,
+                        let name = try String.fetchOne(
+                            db, sql: "SELECT name FROM stage WHERE id = ?", arguments: [ids[0]])
+                    else { throw CoordinatorError(.corrupt, "the ledger's list of stages is damaged") }
+                    return StageRow(id: ids[0], reads: ids[1], name: name)
                 }
                 return (
                     try LedgerJournal.meta("run", db) ?? "", stages,
@@ -140,14 +151,22 @@ package struct LedgerReader: Sendable {
         }
     }
 
-    /// The run's state as the rows have it: without workers and rates. Blocked units are those whose own
-    /// stage reads a quarantined one; the ledger's rows do not say, so they are not counted here.
+    /// The run's state as the rows have it: without workers, leases and rates.
     package func status() throws(CoordinatorError) -> StatusReply {
         do {
             return try queue.read { db in
                 var quarantined: [QuarantinedUnit] = []
                 var counts: [StageStatus] = []
-                for stage in stages { counts.append(try count(stage.id, stage.name, db, &quarantined)) }
+                var givenUp: [Int64: Set<Int>] = [:]
+                for stage in stages {
+                    var count = try count(stage.id, stage.name, db, &quarantined)
+                    let own = Set(quarantined.filter { $0.unit.stage == stage.name }.map(\.unit.shard))
+                    // No row says that a unit is blocked: it is if what it reads is given up.
+                    let blocked = (givenUp[stage.reads] ?? []).subtracting(own)
+                    count.blocked = blocked.count
+                    givenUp[stage.id] = own.union(blocked)
+                    counts.append(count)
+                }
                 let isOver = counts.allSatisfy { $0.settled == $0.units }
                 return StatusReply(
                     run: run, state: isOver ? .finished : .running, stages: counts, workers: [], workersTotal: 0,

@@ -32,7 +32,7 @@
 ///        .abandon(e)        flag: throw the chunk in hand away, end with .stopped
 ///        .proceed(e, s)     the announced sample may be tried (isolation only)
 ///        .reconnect         close the socket, connect anew, connected(now:)
-///        .exit(x)           leave with x.code
+///        .exit(x)           leave; x says why
 ///
 /// Every `start` is answered by exactly one `workEnded`, also after `stopAtBoundary` or `abandon`.
 /// While `isFull`, the compute thread begins no new chunk. Times are `Duration`s since any fixed moment.
@@ -305,20 +305,5 @@ package struct WorkerSession: ~Copyable {
     mutating func exit(_ exit: Exit) -> [Action] {
         phase = .over
         return [.exit(exit)]
-    }
-}
-
-extension WorkerSession.Exit {
-    /// What the process says to the script that started it.
-    package var code: Int32 {
-        switch self {
-        case .finished(0, 0): 0
-        case .finished: 3
-        case .drained: 4
-        case .interrupted: 5
-        case .manifestChanged: 6
-        case .refused: 7
-        case .unreachable: 8
-        }
     }
 }

@@ -132,3 +132,36 @@ import Testing
         #expect(try running.value() == .drained)
     }
 }
+
+extension CoordinatorTests {
+    @Test("Promise 7: off loopback without keys, the coordinator does not start") func keysRequired() {
+        let folder = TemporaryFolder()
+        var configuration = configuration(in: folder)
+        configuration.listen = "tcp://*:*"
+        #expect { try Coordinator(configuration) } throws: { ($0 as? MessagingError)?.code == .keysRequired }
+    }
+
+    @Test("A port in use is told, and costs no generation") func portInUse() throws {
+        let folder = TemporaryFolder()
+        let first = try Coordinator(configuration(in: folder))
+        var second = configuration(in: folder, state: "elsewhere")
+        second.listen = first.endpoint
+        #expect { try Coordinator(second) } throws: { $0 is MessagingError }
+        #expect(try ObjectStore(root: folder.path + "/out").list(prefix: "generation/") == ["generation/1"])
+    }
+
+    @Test("Quarantined units and those they block are in the ledger's status") func quarantined() throws {
+        let folder = TemporaryFolder()
+        let coordinator = try Coordinator(configuration(in: folder, shards: 1))
+        let running = Running { try coordinator.run { _ in } }
+        let worker = try SocketWorker("a", endpoint: coordinator.endpoint, failing: "captions.syn_text")
+        try Running { try worker.run() }.value()
+        #expect(try running.value() == .finished(quarantined: 1, blocked: 1))
+        let status = try LedgerReader(stateDirectory: folder.path + "/state").status()
+        #expect(status.state == .finished && status.stages.map(\.blocked) == [0, 1, 0])
+        #expect(status.quarantined.map(\.message) == ["made to fail"])
+        guard case .quarantined(message: "made to fail", []) = try LedgerReader(
+            stateDirectory: folder.path + "/state"
+        ).records(stage: "captions.syn_text", shard: 0) else { throw CoordinatorError(.ledger, "not quarantined") }
+    }
+}

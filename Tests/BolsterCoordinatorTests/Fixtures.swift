@@ -78,8 +78,13 @@ final class SocketWorker: Sendable {
     private let chunks: Int
     /// Stop after so many commits, as if killed; nil: go on to the end.
     private let commitsMax: Int?
+    /// A stage whose units this worker fails at.
+    private let failing: String?
 
-    init(_ name: String, incarnation: UInt64 = 1, endpoint: String, chunks: Int = 3, commitsMax: Int? = nil) throws {
+    init(
+        _ name: String, incarnation: UInt64 = 1, endpoint: String, chunks: Int = 3, commitsMax: Int? = nil,
+        failing: String? = nil
+    ) throws {
         var configuration = WorkerSession.Configuration(
             worker: WorkerID(name), incarnation: incarnation,
             hello: Hello(host: "h", labels: [], device: "cpu", computeClass: "c", program: "t"))
@@ -90,6 +95,7 @@ final class SocketWorker: Sendable {
         self.endpoint = endpoint
         self.chunks = chunks
         self.commitsMax = commitsMax
+        self.failing = failing
     }
 
     var exit: WorkerSession.Exit? { state.withLock { $0.exit } }
@@ -132,6 +138,10 @@ final class SocketWorker: Sendable {
 
     private func work(_ grant: Grant, _ now: Duration) throws -> [[UInt8]] {
         state.withLock { $0.grants.append(grant) }
+        if grant.unit.stage == failing {
+            let end = WorkerSession.WorkEnd.failed(.shard, message: "made to fail", sample: nil)
+            return try act(state.withLock { $0.session.workEnded(grant.epoch, end, now: now) }, now)
+        }
         var frames: [[UInt8]] = []
         for chunk in grant.firstChunk..<chunks where !grant.isCommitted(chunk) {
             let isUsedUp = state.withLock { state in
