@@ -1,9 +1,9 @@
 import Foundation
 
-/// The repairs that OpenCLIP's tokenizers make before anything else, which are those of
-/// `ftfy.fix_text` 6.3 with its default settings: character references, C1 controls, Latin ligatures,
-/// character width, curly quotes, line breaks, terminal escapes, control characters, NFC. They repeat
-/// until nothing changes, line by line.
+/// The repairs that OpenCLIP's tokenizers make before anything else, which are those of `ftfy.fix_text` 6.3
+/// with its default settings: character references, wrong decoding (`MojibakeRepair`), C1 controls, Latin
+/// ligatures, character width, curly quotes, line breaks, terminal escapes, control characters, NFC. They
+/// repeat until nothing changes, line by line.
 enum TextRepair {
     /// Longest stretch repaired at once, in scalars.
     private static let segmentMax = 1_000_000
@@ -31,6 +31,7 @@ enum TextRepair {
         while true {
             let before = text
             if resolvesReferences { text = HTMLEntities.unescapeTerminated(text) }
+            text = MojibakeRepair.repair(text)
             text = replaceCharacters(text)
             text = removeTerminalEscapes(text)
             text.removeAll(where: isUnwantedControl)
