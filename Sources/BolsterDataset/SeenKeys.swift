@@ -9,7 +9,9 @@ struct SeenKeys {
 
     /// Where the key was before, nil where it is new.
     mutating func insert(_ key: String, at offset: Int64) -> Int64? {
-        let hash = key.hashValue
+        var hasher = Hasher()
+        for byte in key.utf8 { hasher.combine(byte) }
+        let hash = hasher.finalize()
         if let before = recent[hash] ?? older[hash] { return before }
         if recent.count >= max(1, countMax / 2) {
             older = recent

@@ -47,8 +47,9 @@ package struct TarSampleReader {
     private var failure: DatasetError?
     private var isFinished = false
 
-    /// Starts at `startOffset` of the shard, which must be 0 or a sample's start, where the sample
-    /// `firstSample` begins.
+    /// Starts at `startOffset` of the shard, which must be 0, a sample's start or the end of the one before,
+    /// where the sample `firstSample` begins. Keys before it are not known, so that one of them that comes back
+    /// is found by a reading from the shard's start only, such as the merge's.
     package init(shard: String, firstSample: Int = 0, startOffset: Int64 = 0, limits: Limits = Limits()) {
         self.shard = shard
         self.limits = limits
@@ -268,7 +269,8 @@ package struct TarSampleReader {
         guard size <= limits.memberBytesMax else {
             throw tooLarge("member '\(text)'", size, limits.memberBytesMax)
         }
-        if current?.key != name.key { try beginSample(name, at: start) }
+        // By their bytes: strings would take two ways to write "é" as one key.
+        if !(current?.key.utf8.elementsEqual(name.key.utf8) ?? false) { try beginSample(name, at: start) }
         try checkMember(name, size: size)
         currentBytes += size
         memberOffsets.append(start)

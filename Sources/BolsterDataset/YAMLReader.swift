@@ -37,7 +37,10 @@ struct YAMLReader {
             return nil
         }
         do {
-            guard let node = try Yams.compose(yaml: text) else {
+            // Windows' editors put a byte order mark before the text, which the parser takes as a letter.
+            let hasMark = text.unicodeScalars.first == "\u{FEFF}"
+            let yaml = hasMark ? String(text.unicodeScalars.dropFirst()) : text
+            guard let node = try Yams.compose(yaml: yaml) else {
                 report(line: 1, column: 1, "", "the file is empty; expected a mapping of keys to values")
                 return nil
             }
@@ -74,7 +77,7 @@ struct YAMLReader {
         switch error {
         case .scanner(_, let problem, let mark, let yaml), .parser(_, let problem, let mark, let yaml),
             .composer(_, let problem, let mark, let yaml):
-            let lines = yaml.split(separator: "\n", omittingEmptySubsequences: false)
+            let lines = yaml.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
             let hasRange = lines.indices.contains(mark.line - 1) && lines[mark.line - 1].contains("..")
             let hint = hasRange ? "; put a pattern with braces in quotes" : ""
             report(line: mark.line, column: mark.column, "", "this is no YAML: \(problem)\(hint)")

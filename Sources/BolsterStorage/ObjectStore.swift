@@ -53,7 +53,8 @@ package struct ObjectStore: Sendable {
             for base in try existingNames(in: folder) where !AtomicFileWriter.isTemporary(base) {
                 let name = folder.isEmpty ? base : folder + "/" + base
                 // A folder on the way to the prefix, or under it.
-                guard name.hasPrefix(prefix) || prefix.hasPrefix(name + "/") else { continue }
+                let isUnder = name.utf8.starts(with: prefix.utf8)
+                guard isUnder || prefix.utf8.starts(with: (name + "/").utf8) else { continue }
                 var status = stat()
                 guard lstat(Folder.join(root, name), &status) == 0 else {
                     if errno == ENOENT { continue }
@@ -61,7 +62,7 @@ package struct ObjectStore: Sendable {
                 }
                 switch status.st_mode & S_IFMT {
                 case S_IFDIR: open.append(name)
-                case S_IFREG: if name.hasPrefix(prefix) { names.append(name) }
+                case S_IFREG: if isUnder { names.append(name) }
                 default: break
                 }
             }

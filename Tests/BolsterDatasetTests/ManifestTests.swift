@@ -91,6 +91,23 @@ struct ManifestTests {
         #expect(manifest.leases.heartbeat == .milliseconds(500) && manifest.leases.attempts == 2)
     }
 
+    @Test("Lines may end as Windows ends them, anchors and aliases work, and a mark may stand before all")
+    func otherForms() throws {
+        let manifest = try Manifest.parse(wholeManifest, file: "m.yaml")
+        #expect(try Manifest.parse(wholeManifest.replacing("\n", with: "\r\n"), file: "m.yaml") == manifest)
+        #expect(try Manifest.parse("\u{FEFF}---\n" + wholeManifest, file: "m.yaml") == manifest)
+        let aliased = wholeManifest.replacing(
+            "method: top_p, top_p: 0.9", with: "method: top_p, top_p: &p 0.9"
+        )
+        .replacing("rand_augment: {enable: true, p: 1.0}", with: "rand_augment: {enable: true, p: *p}")
+        #expect(try Manifest.parse(aliased, file: "m").ensemble?.augmentation.randAugment?.probability == 0.9)
+    }
+
+    @Test("Nesting without end is a mistake and no crash")
+    func nesting() {
+        for text in ["[", "{a: ", "- "] { #expect(!mistakes(String(repeating: text, count: 20_000)).isEmpty) }
+    }
+
     @Test("What is left out has the documented defaults")
     func defaults() throws {
         let parsed = try Manifest.parse(manifest(), file: "m.yaml")

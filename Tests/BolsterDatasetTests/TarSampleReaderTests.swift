@@ -107,6 +107,16 @@ struct TarSampleReaderTests {
         #expect(throws: DatasetError.self) { try reader.next() }
     }
 
+    @Test("Keys are told apart by their bytes, though two are written alike")
+    func byteKeys() {
+        let composed = "\u{E9}"
+        let decomposed = "e\u{301}"
+        let reading = Reading(
+            tarMember(composed + ".txt", "1") + tarMember(decomposed + ".txt", "2") + tarEnd)
+        #expect(reading.error == nil)
+        #expect(reading.keys.map { Array($0.utf8) } == [Array(composed.utf8), Array(decomposed.utf8)])
+    }
+
     @Test("A key that comes back is an error that names both places")
     func notAdjacent() {
         let reading = Reading(
