@@ -3,7 +3,9 @@
 #include <math.h>
 #include <string.h>
 
-/* Pillow's resampling of 8-bit channels: each side on its own, across first, rounded to 8 bits in between.
+/* Pillow's resampling of 8-bit channels: each side on its own, rounded to 8 bits in between. Pillow 13 goes
+ * down the columns first where that spares work by its own reckoning, otherwise across the rows first; the
+ * order shows in the rounding.
  * The filter is stretched by the scale where an image shrinks, sampled at pixel centres, clipped at the
  * edges, normalised to a sum of 1 in double precision and only then rounded to 22-bit fixed point. All
  * expressions keep Pillow's order of operations: its results are wanted, not better ones. */
@@ -146,65 +148,88 @@ static void resize_nearest(struct pixel_region region, uint8_t *out, struct pixe
     }
 }
 
-/* Rows of a region, `stride` bytes apart. */
+/* Rows of `length` bytes, `stride` bytes apart. */
 struct rows {
     const uint8_t *first;
     size_t stride;
+    size_t length;
 };
 
 static void resample_rows(
-    struct rows in, uint8_t *out, struct pixel_window window, int32_t count, const struct resampling *across) {
-    size_t length = (size_t)window.width * 3;
+    struct rows in, uint8_t *out, int32_t width, int32_t count, const struct resampling *across) {
+    size_t length = (size_t)width * 3;
     for (int32_t y = 0; y < count; y++) {
-        resample_row(in.first + (size_t)y * in.stride, out + (size_t)y * length, window.width, across);
+        resample_row(in.first + (size_t)y * in.stride, out + (size_t)y * length, width, across);
     }
+}
+
+/* `in` begins at input row `first`. */
+static void resample_columns(
+    struct rows in, int32_t first, uint8_t *out, int32_t height, const struct resampling *down) {
+    for (int32_t y = 0; y < height; y++) {
+        resample_column(
+            in.first + (size_t)(down->starts[y] - first) * in.stride, in.stride, out + (size_t)y * in.length,
+            in.length, down->weights + (size_t)y * (size_t)down->taps, down->counts[y]);
+    }
+}
+
+/* Both passes; only what the second looks at passes through the first. */
+static bool resample_both(
+    struct pixel_region region, uint8_t *out, struct pixel_window window, struct pixel_workspace *workspace) {
+    struct resampling *across = &workspace->across, *down = &workspace->down;
+    bool columns_first = region.height > window.full_height
+        && region.height - window.full_height > 2 * ((int64_t)region.width - window.full_width);
+    struct resampling *second = columns_first ? across : down;
+    int32_t outputs = columns_first ? window.width : window.height;
+    int32_t first = second->starts[0];
+    int32_t between = second->starts[outputs - 1] + second->counts[outputs - 1] - first;
+    if (columns_first) {
+        size_t length = (size_t)between * 3;
+        uint8_t *resampled = growing_need(&workspace->rows, (size_t)window.height * length);
+        if (!resampled) return false;
+        struct rows rows = {region.pixels + (size_t)first * 3, region.stride, length};
+        resample_columns(rows, 0, resampled, window.height, down);
+        for (int32_t x = 0; x < window.width; x++) across->starts[x] -= first;
+        resample_rows((struct rows){resampled, length, length}, out, window.width, window.height, across);
+        return true;
+    }
+    size_t length = (size_t)window.width * 3;
+    uint8_t *resampled = growing_need(&workspace->rows, (size_t)between * length);
+    if (!resampled) return false;
+    struct rows rows = {region.pixels + (size_t)first * region.stride, region.stride, 0};
+    resample_rows(rows, resampled, window.width, between, across);
+    resample_columns((struct rows){resampled, length, length}, first, out, window.height, down);
+    return true;
 }
 
 bool pixel_resize(
     struct pixel_region region, uint8_t *out, struct pixel_window window, enum pixel_filter filter,
     struct pixel_workspace *workspace) {
     bool change_width = region.width != window.full_width, change_height = region.height != window.full_height;
-    size_t length = (size_t)window.width * 3;
-    if (!change_width) region.pixels += (size_t)window.left * 3;
-    if (!change_height) region.pixels += (size_t)window.top * region.stride;
-    if (!change_width && !change_height) {
-        region.width = window.width;
-        region.height = window.height;
-        pixel_copy(region, out);
-        return true;
-    }
-    if (filter == PIXEL_NEAREST) {
-        if (!change_width) region.pixels -= (size_t)window.left * 3;
-        if (!change_height) region.pixels -= (size_t)window.top * region.stride;
+    if (filter == PIXEL_NEAREST && (change_width || change_height)) {
         resize_nearest(region, out, window);
         return true;
     }
-    struct resampling *across = &workspace->across, *down = &workspace->down;
-    struct rows rows = {region.pixels, region.stride};
     if (change_width
-        && !plan_side(across, region.width, window.full_width, window.left, window.width, filter)) {
+        && !plan_side(&workspace->across, region.width, window.full_width, window.left, window.width, filter)) {
         return false;
     }
-    if (!change_height) {
-        resample_rows(rows, out, window, window.height, across);
-        return true;
+    if (change_height
+        && !plan_side(&workspace->down, region.height, window.full_height, window.top, window.height, filter)) {
+        return false;
     }
-    if (!plan_side(down, region.height, window.full_height, window.top, window.height, filter)) return false;
-    int32_t first = 0;
+    if (change_width && change_height) return resample_both(region, out, window, workspace);
+    if (!change_width) region.pixels += (size_t)window.left * 3;
+    if (!change_height) region.pixels += (size_t)window.top * region.stride;
+    struct rows rows = {region.pixels, region.stride, (size_t)window.width * 3};
     if (change_width) {
-        /* Only the rows that some output row looks at. */
-        first = down->starts[0];
-        int32_t last = down->starts[window.height - 1] + down->counts[window.height - 1];
-        uint8_t *resampled = growing_need(&workspace->rows, (size_t)(last - first) * length);
-        if (!resampled) return false;
-        rows.first += (size_t)first * region.stride;
-        resample_rows(rows, resampled, window, last - first, across);
-        rows = (struct rows){resampled, length};
-    }
-    for (int32_t y = 0; y < window.height; y++) {
-        resample_column(
-            rows.first + (size_t)(down->starts[y] - first) * rows.stride, rows.stride, out + (size_t)y * length,
-            length, down->weights + (size_t)y * (size_t)down->taps, down->counts[y]);
+        resample_rows(rows, out, window.width, window.height, &workspace->across);
+    } else if (change_height) {
+        resample_columns(rows, 0, out, window.height, &workspace->down);
+    } else {
+        region.width = window.width;
+        region.height = window.height;
+        pixel_copy(region, out);
     }
     return true;
 }

@@ -1,0 +1,155 @@
+import BolsterDataset
+import BolsterDeterminism
+import Foundation
+import Testing
+
+@testable import BolsterAugmentation
+
+/// Pillow and torchvision beside our code: `tools/oracles/augmentation.py` makes random files and views, and
+/// these helpers read what it wrote.
+enum Oracle {
+    static let interpreter = ProcessInfo.processInfo.environment["BOLSTER_PYTHON"] ?? "python3"
+    static let checkout = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent()
+    static let golden = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Golden")
+
+    /// How many views are compared; `tools/test.sh` asks for more than a run by hand does.
+    static let viewCases = Int(ProcessInfo.processInfo.environment["BOLSTER_ORACLE_CASES"] ?? "") ?? 600
+
+    static let hasPillow = has("numpy", "PIL")
+    static let hasTorchvision = hasPillow && has("torch", "torchvision")
+
+    private static func has(_ modules: String...) -> Bool {
+        let check = "import importlib.util, sys; sys.exit(not all(map(importlib.util.find_spec, sys.argv[1:])))"
+        do {
+            _ = try run(["-c", check] + modules)
+            return true
+        } catch {
+            print("skipped: \(interpreter) lacks one of \(modules.joined(separator: ", "))")
+            return false
+        }
+    }
+
+    struct Failure: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    /// Runs Python; gives what it printed.
+    @discardableResult
+    static func run(_ arguments: [String]) throws -> String {
+        try Folder.with { folder in
+            let process = Process()
+            process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+            process.arguments = [interpreter] + arguments
+            let names = ["out", "err"].map { folder.appendingPathComponent($0) }
+            for name in names { try Data().write(to: name) }
+            process.standardInput = FileHandle.nullDevice
+            process.standardOutput = try FileHandle(forWritingTo: names[0])
+            process.standardError = try FileHandle(forWritingTo: names[1])
+            try process.run()
+            process.waitUntilExit()
+            guard process.terminationStatus == 0 else {
+                throw Failure(description: String(decoding: try Data(contentsOf: names[1]).suffix(4000), as: UTF8.self))
+            }
+            return String(decoding: try Data(contentsOf: names[0]), as: UTF8.self)
+        }
+    }
+
+    /// Has the oracle write `cases` cases of `what` for a seed, and hands over their folder.
+    static func with(
+        _ what: String, seed: Int, cases: Int, _ body: (URL) throws -> Void
+    ) throws {
+        try Folder.with { folder in
+            let script = checkout.appendingPathComponent("tools/oracles/augmentation.py").path
+            try run([script, what, "--out", folder.path, "--seed", "\(seed)", "--cases", "\(cases)"])
+            try body(folder)
+        }
+    }
+
+    /// One JSON object a line.
+    static func lines<Line: Decodable>(_ file: URL, of type: Line.Type) throws -> [Line] {
+        try String(decoding: Data(contentsOf: file), as: UTF8.self).split(separator: "\n").map {
+            try JSONDecoder().decode(Line.self, from: Data($0.utf8))
+        }
+    }
+}
+
+/// A folder that is gone afterwards.
+enum Folder {
+    static func with<Result>(_ body: (URL) throws -> Result) throws -> Result {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("bolster-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer {
+            do {
+                try FileManager.default.removeItem(at: folder)
+            } catch {
+                Issue.record("the scratch folder \(folder.path) cannot be removed: \(error)")
+            }
+        }
+        return try body(folder)
+    }
+}
+
+/// What Pillow makes of a file.
+struct DecodeCase: Decodable {
+    let file: String
+    let width: Int?
+    let height: Int?
+    let sha256: String?
+    let error: String?
+
+    /// Nil when our decoder does what Pillow does, otherwise the difference.
+    func difference(in folder: URL) throws -> String? {
+        let bytes = try [UInt8](Data(contentsOf: folder.appendingPathComponent(file)))
+        let image: DecodedImage
+        do {
+            image = try DecodedImage(decoding: bytes)
+        } catch {
+            return self.error == nil ? "\(file): Pillow decodes it, we say: \(error)" : nil
+        }
+        if let error { return "\(file): Pillow says \(error), we decode it" }
+        guard image.width == width, image.height == height else {
+            return "\(file): \(image.width)×\(image.height), Pillow has \(width ?? 0)×\(height ?? 0)"
+        }
+        return image.sha256 == sha256 ? nil : "\(file): the pixels differ (truncated: \(image.truncated))"
+    }
+}
+
+/// What torchvision makes of an image and stored parameters.
+struct ViewCase: Decodable {
+    let file: String
+    let configuration: String
+    let parameters: String
+    let sha256: String
+
+    func difference(from image: DecodedImage) throws -> String? {
+        let configuration = try AugmentationConfiguration.parse(configuration, file: "configuration")
+        let parameters = try AugmentationParameters(parsing: parameters)
+        let view = try Augmentation(configuration).view(parameters, of: image)
+        return SHA256Hasher.digest(of: view).hex == sha256
+            ? nil : "\(file) \(image.width)×\(image.height) \(self.configuration) \(self.parameters)"
+    }
+}
+
+extension DecodedImage {
+    convenience init(decoding bytes: [UInt8], limits: DecodeLimits = DecodeLimits()) throws(AugmentationError) {
+        // An array lends its bytes only to a closure; the error must keep its type on the way out of it.
+        let contents = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 16)
+        defer { contents.deallocate() }
+        contents.copyBytes(from: bytes)
+        try self.init(decoding: UnsafeRawBufferPointer(contents), limits: limits)
+    }
+
+    var pixels: [UInt8] { withPixels { [UInt8]($0) } }
+    var sha256: String { SHA256Hasher.digest(of: pixels).hex }
+}
+
+extension Augmentation {
+    /// A view as an array.
+    func view(_ parameters: AugmentationParameters, of image: DecodedImage) throws -> [UInt8] {
+        let size = viewSize(width: image.width, height: image.height)
+        var view = [UInt8](repeating: 0, count: size.height * size.width * 3)
+        try view.withUnsafeMutableBytes { try reapply(parameters, to: image, into: $0) }
+        return view
+    }
+}
