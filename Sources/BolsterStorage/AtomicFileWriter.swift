@@ -40,11 +40,11 @@ package struct AtomicFileWriter: ~Copyable {
     }
 
     package mutating func append(_ bytes: [UInt8]) throws(StorageError) {
-        // The array's own closure call would lose the error's type.
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 1)
-        defer { buffer.deallocate() }
-        buffer.copyBytes(from: bytes)
-        try append(UnsafeRawBufferPointer(buffer))
+        // The array's own closure call would lose the error's type, so it travels as a result.
+        let outcome = bytes.withUnsafeBytes { bytes in
+            Result { () throws(StorageError) in try append(bytes) }
+        }
+        try outcome.get()
     }
 
     /// Makes the file durable under its name, replacing what was there.

@@ -11,8 +11,8 @@ private enum ReadyManifests {
         .deletingLastPathComponent().appendingPathComponent("manifests").resolvingSymlinksInPath()
 
     static func names() throws -> [String] {
-        try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".yaml") }
-            .sorted()
+        try FileManager.default.contentsOfDirectory(atPath: folder.path)
+            .filter { $0.hasSuffix(".yaml") && !$0.hasPrefix(".") }.sorted()
     }
 
     static func parse(_ name: String) throws -> Manifest {
