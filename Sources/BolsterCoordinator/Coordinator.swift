@@ -63,7 +63,8 @@ package final class Coordinator: Sendable {
     package init(_ configuration: CoordinatorConfiguration) throws {
         guard configuration.manifestText.utf8.count <= LeaseProtocol.frameBytesMax / 2 else {
             throw CoordinatorError(
-                .manifestTooLong, "the manifest is longer than half a megabyte: move lists of shards to a list file",
+                .manifestTooLong,
+                "the manifest is longer than half a megabyte: move lists of shards to a list file",
                 evidence: [configuration.manifestFile])
         }
         let log = configuration.log
@@ -125,7 +126,7 @@ package final class Coordinator: Sendable {
                 try keepUp(&schedule, now: now)
             }
             try fence(core.supersededBy)
-            try journal.write(batch.entries, time: Int64(Date().timeIntervalSince1970))
+            try journal.write(batch.changes, time: Int64(Date().timeIntervalSince1970))
             if outcome != nil { router.stop() }
             return batch.answers
         }
@@ -167,7 +168,8 @@ package final class Coordinator: Sendable {
     private func end(_ core: borrowing CoordinatorCore) -> Outcome? {
         switch core.ledger.outcome {
         case .complete: .finished(quarantined: 0, blocked: 0)
-        case .withQuarantine(let quarantined, let blocked): .finished(quarantined: quarantined, blocked: blocked)
+        case .withQuarantine(let quarantined, let blocked):
+            .finished(quarantined: quarantined, blocked: blocked)
         case nil: core.ledger.isDraining && core.ledger.leasesLiving == 0 ? .drained : nil
         }
     }

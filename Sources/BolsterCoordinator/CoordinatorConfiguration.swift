@@ -30,7 +30,8 @@ package struct CoordinatorConfiguration: Sendable {
     package var lingering: Duration = .milliseconds(1_500)
 
     package init(
-        manifestText: String, manifestFile: String, manifestDirectory: String, manifest: Manifest, stages: [Stage],
+        manifestText: String, manifestFile: String, manifestDirectory: String, manifest: Manifest,
+        stages: [Stage],
         shards: [Shard], stateDirectory: String, output: String, listen: String, security: ServerSecurity?,
         log: Logger
     ) {

@@ -2,11 +2,11 @@ import BolsterLeasing
 import BolsterMessaging
 import Logging
 
-/// Frames in, journal entries and answers out: the ledger, and who is connected. No clock, no disk.
+/// Frames in, journal changes and answers out: the ledger, and who is connected. No clock, no disk.
 struct CoordinatorCore: ~Copyable {
-    /// What a batch of frames comes to. Answers leave once the entries are durable.
+    /// What a batch of frames comes to. Answers leave once the changes are durable.
     struct Batch {
-        var entries: [JournalEntry] = []
+        var changes: [LedgerChange] = []
         var answers: [OutgoingFrame] = []
     }
 
@@ -59,20 +59,21 @@ struct CoordinatorCore: ~Copyable {
     /// Once a second or so: deadlines, and how fast it goes.
     mutating func ticked(now: Duration, into batch: inout Batch) {
         complaints = 0
-        let entries = ledger.ticked(now: now)
-        for case .ended(let unit, let epoch) in entries {
+        let changes = ledger.ticked(now: now)
+        for case .ended(let unit, let epoch) in changes {
             log.warning(
                 "a lease has ended without a word from its worker",
                 metadata: [LogKey.unit: "\(unit)", LogKey.epoch: "\(epoch)"])
         }
-        batch.entries += entries
+        batch.changes += changes
         meter.measured(ledger.stageCounts.map(\.samples), now: now)
     }
 
     func status(now: Duration) -> StatusReply {
         let rates = ledger.plan.stages.enumerated().map { ($1.name, meter.samplesPerSecond(stage: $0)) }
         return ledger.status(
-            run: run, samplesPerSecond: Dictionary(uniqueKeysWithValues: rates), running: now - started, now: now)
+            run: run, samplesPerSecond: Dictionary(uniqueKeysWithValues: rates), running: now - started,
+            now: now)
     }
 
     /// Says the same to every worker heard of.
@@ -101,8 +102,8 @@ struct CoordinatorCore: ~Copyable {
             committed(commit, sender, peer, now, &batch)
         case .release(_, let epoch):
             switch ledger.releaseReceived(epoch, from: sender, now: now) {
-            case .journal(let entries):
-                batch.entries += entries
+            case .journal(let changes):
+                batch.changes += changes
                 answer(.released(epoch), to: peer, in: &batch)
             case .acknowledge: answer(.released(epoch), to: peer, in: &batch)
             case .refuse(let refusal): answer(.refused(refusal), to: peer, in: &batch)
@@ -130,9 +131,11 @@ struct CoordinatorCore: ~Copyable {
         _ hello: Hello, _ sender: LeaseLedger.Sender, _ peer: PeerID, _ now: Duration, _ batch: inout Batch
     ) {
         switch ledger.helloReceived(hello, from: sender, now: now) {
-        case .welcome(let entries):
-            batch.entries += entries
-            if peers.count < LeaseLedger.workersMax || peers[sender.worker] != nil { peers[sender.worker] = peer }
+        case .welcome(let changes):
+            batch.changes += changes
+            if peers.count < LeaseLedger.workersMax || peers[sender.worker] != nil {
+                peers[sender.worker] = peer
+            }
             log.info(
                 "a worker has come",
                 metadata: [LogKey.worker: "\(sender.worker)", LogKey.host: "\(hello.host)"])
@@ -149,12 +152,13 @@ struct CoordinatorCore: ~Copyable {
         _ ask: Ask, _ sender: LeaseLedger.Sender, _ peer: PeerID, _ now: Duration, _ batch: inout Batch
     ) {
         switch ledger.askReceived(ask, from: sender, now: now) {
-        case .grant(let grant, let entry):
-            batch.entries.append(entry)
+        case .grant(let grant, let change):
+            batch.changes.append(change)
             log.debug(
                 "a lease begins",
                 metadata: [
-                    LogKey.unit: "\(grant.unit)", LogKey.worker: "\(sender.worker)", LogKey.epoch: "\(grant.epoch)",
+                    LogKey.unit: "\(grant.unit)", LogKey.worker: "\(sender.worker)",
+                    LogKey.epoch: "\(grant.epoch)",
                 ])
             answer(.grant(grant), to: peer, in: &batch)
         case .repeated(let grant): answer(.grant(grant), to: peer, in: &batch)
@@ -172,11 +176,12 @@ struct CoordinatorCore: ~Copyable {
     ) {
         let chunk = commit.result.chunk
         switch ledger.commitReceived(commit, from: sender, now: now) {
-        case .journal(let entry, let unitDone):
-            batch.entries.append(entry)
+        case .journal(let change, let unitDone):
+            batch.changes.append(change)
             if unitDone {
                 log.info(
-                    "a unit is done", metadata: [LogKey.unit: "\(commit.unit)", LogKey.worker: "\(sender.worker)"])
+                    "a unit is done",
+                    metadata: [LogKey.unit: "\(commit.unit)", LogKey.worker: "\(sender.worker)"])
             }
             answer(.committed(commit.epoch, chunk: chunk, unitDone: unitDone), to: peer, in: &batch)
         case .acknowledge(let unitDone):
@@ -185,7 +190,8 @@ struct CoordinatorCore: ~Copyable {
             log.warning(
                 "a commit was refused",
                 metadata: [
-                    LogKey.unit: "\(commit.unit)", LogKey.worker: "\(sender.worker)", LogKey.chunk: "\(chunk)",
+                    LogKey.unit: "\(commit.unit)", LogKey.worker: "\(sender.worker)",
+                    LogKey.chunk: "\(chunk)",
                     LogKey.reason: "\(message)",
                 ])
             answer(.commitRefused(commit.epoch, chunk: chunk, reason, message: message), to: peer, in: &batch)
@@ -196,12 +202,13 @@ struct CoordinatorCore: ~Copyable {
         _ fail: Fail, _ sender: LeaseLedger.Sender, _ peer: PeerID, _ now: Duration, _ batch: inout Batch
     ) {
         switch ledger.failReceived(fail, from: sender, now: now) {
-        case .journal(let entries, let attempts, let quarantined):
-            batch.entries += entries
+        case .journal(let changes, let attempts, let quarantined):
+            batch.changes += changes
             log.error(
                 quarantined ? "a unit is quarantined" : "a unit has failed",
                 metadata: [
-                    LogKey.unit: "\(fail.unit)", LogKey.worker: "\(sender.worker)", LogKey.attempts: "\(attempts)",
+                    LogKey.unit: "\(fail.unit)", LogKey.worker: "\(sender.worker)",
+                    LogKey.attempts: "\(attempts)",
                     LogKey.reason: "\(fail.message)",
                 ])
             answer(.noted(fail.epoch, attempts: attempts, quarantined: quarantined), to: peer, in: &batch)

@@ -12,7 +12,8 @@ enum Generation {
             next += 1
         }
         throw CoordinatorError(
-            .generation, "no generation could be claimed in a thousand tries: are other coordinators starting over "
+            .generation,
+            "no generation could be claimed in a thousand tries: are other coordinators starting over "
                 + "and over on this output?", evidence: [output.root])
     }
 
@@ -23,6 +24,7 @@ enum Generation {
     }
 
     private static func newest(in output: ObjectStore) throws -> UInt64 {
-        try output.list(prefix: "generation/").compactMap { UInt64($0.dropFirst("generation/".count)) }.max() ?? 0
+        try output.list(prefix: "generation/").compactMap { UInt64($0.dropFirst("generation/".count)) }.max()
+            ?? 0
     }
 }

@@ -37,7 +37,8 @@ final class LedgerBackup: Sendable {
             do {
                 try copy()
             } catch {
-                log.error("the ledger could not be copied to the output", metadata: [LogKey.reason: "\(error)"])
+                log.error(
+                    "the ledger could not be copied to the output", metadata: [LogKey.reason: "\(error)"])
             }
             progress.withLock { $0.isRunning = false }
         }
@@ -68,7 +69,8 @@ final class LedgerBackup: Sendable {
         let name = Self.name(generation: generation, number: number)
         try output.write(name, [UInt8](Data(contentsOf: URL(fileURLWithPath: temporary))))
         log.debug("the ledger is copied to the output", metadata: [LogKey.backup: "\(name)"])
-        for old in try output.list(prefix: "ledger/").filter({ $0.hasSuffix(".sqlite") }).dropLast(Self.kept) {
+        for old in try output.list(prefix: "ledger/").filter({ $0.hasSuffix(".sqlite") }).dropLast(Self.kept)
+        {
             try output.delete(old)
         }
     }

@@ -73,7 +73,8 @@ enum LedgerDatabase {
         switch error.resultCode {
         case .SQLITE_FULL:
             return CoordinatorError(
-                .ledger, "no space is left for the ledger: free some and start again; what is committed is kept",
+                .ledger,
+                "no space is left for the ledger: free some and start again; what is committed is kept",
                 evidence: [path], cause: error)
         case .SQLITE_CORRUPT, .SQLITE_NOTADB:
             return corrupt(path, "\(error)")
@@ -82,7 +83,8 @@ enum LedgerDatabase {
                 .ledger, "the ledger cannot be opened: check the folder, its rights and its disk",
                 evidence: [path], cause: error)
         default:
-            return CoordinatorError(.ledger, "the ledger cannot be read or written", evidence: [path], cause: error)
+            return CoordinatorError(
+                .ledger, "the ledger cannot be read or written", evidence: [path], cause: error)
         }
     }
 

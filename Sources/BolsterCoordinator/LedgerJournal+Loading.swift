@@ -24,7 +24,7 @@ extension LedgerJournal {
             for (unit, record) in try leases(names, state: 1) {
                 try ledger.replayedFormerGrant(unit, record)
             }
-            for entry in try openUnits(names) { try ledger.replayed(entry, now: now) }
+            for change in try openUnits(names) { try ledger.replayed(change, now: now) }
             for (unit, record) in try leases(names, state: 2) {
                 try ledger.replayed(.granted(unit, record), now: now)
             }
@@ -66,22 +66,22 @@ extension LedgerJournal {
     }
 
     /// Chunks first, then what went wrong: a chunk's commit clears the losses inside it.
-    private func openUnits(_ names: [Int64: String]) throws -> [JournalEntry] {
+    private func openUnits(_ names: [Int64: String]) throws -> [LedgerChange] {
         try queue.read { db in
-            var entries: [JournalEntry] = []
+            var changes: [LedgerChange] = []
             let chunks = try Row.fetchCursor(db, sql: "SELECT * FROM chunk ORDER BY stage, shard, chunk")
             while let row = try chunks.next() {
                 guard let name = names[row["stage"]] else { continue }
-                entries.append(.committed(UnitID(stage: name, shard: row["shard"]), CommittedChunk(row)))
+                changes.append(.committed(UnitID(stage: name, shard: row["shard"]), CommittedChunk(row)))
             }
             let troubles = try Row.fetchCursor(db, sql: "SELECT * FROM trouble ORDER BY stage, shard")
             while let row = try troubles.next() {
                 guard let name = names[row["stage"]] else { continue }
                 let unit = UnitID(stage: name, shard: row["shard"])
                 let trouble = try JSONDecoder().decode(Trouble.self, from: row["detail"] as Data)
-                entries.append(row["quarantined"] ? .quarantined(unit, trouble) : .troubled(unit, trouble))
+                changes.append(row["quarantined"] ? .quarantined(unit, trouble) : .troubled(unit, trouble))
             }
-            return entries
+            return changes
         }
     }
 
@@ -117,9 +117,11 @@ extension CommittedChunk {
     /// A row of the table `chunk`.
     init(_ row: Row) {
         self.init(
-            epoch: Epoch(generation: UInt64(row["generation"] as Int64), grant: UInt64(row["number"] as Int64)),
+            epoch: Epoch(
+                generation: UInt64(row["generation"] as Int64), grant: UInt64(row["number"] as Int64)),
             result: ChunkResult(
                 chunk: row["chunk"], digest: UInt64(bitPattern: row["digest"]), bytes: row["bytes"],
-                samples: row["samples"], skipped: row["skipped"], isLast: row["last"], rangeEnd: row["range_end"]))
+                samples: row["samples"], skipped: row["skipped"], isLast: row["last"],
+                rangeEnd: row["range_end"]))
     }
 }

@@ -58,7 +58,8 @@ extension LedgerJournal {
         guard let known = try meta("run", db) else { return try setMeta("run", run, db) }
         guard known == run else {
             throw CoordinatorError(
-                .otherRun, "this state folder belongs to the run \"\(known)\", the manifest is \"\(run)\": "
+                .otherRun,
+                "this state folder belongs to the run \"\(known)\", the manifest is \"\(run)\": "
                     + "give --state another folder, or the manifest its name back")
         }
     }
@@ -79,7 +80,8 @@ extension LedgerJournal {
     }
 
     private static func freeze(_ shards: [ShardReference], _ db: Database) throws {
-        let frozen = try Row.fetchAll(db, sql: "SELECT id, name, location, size, version FROM shard ORDER BY id")
+        let frozen = try Row.fetchAll(
+            db, sql: "SELECT id, name, location, size, version FROM shard ORDER BY id")
         if frozen.isEmpty {
             let statement = try db.makeStatement(
                 sql: "INSERT INTO shard (id, name, location, size, version) VALUES (?, ?, ?, ?, ?)")
@@ -100,7 +102,8 @@ extension LedgerJournal {
                         + "\(shard.size) bytes, version \(shard.version) now")
             } else if row["location"] != shard.location {
                 try db.execute(
-                    sql: "UPDATE shard SET location = ? WHERE id = ?", arguments: [shard.location, shard.index])
+                    sql: "UPDATE shard SET location = ? WHERE id = ?",
+                    arguments: [shard.location, shard.index])
             }
         }
         if frozen.count != shards.count {
@@ -111,7 +114,8 @@ extension LedgerJournal {
                 .otherRun,
                 "the input is not what it was when this run began, and records of both cannot be mixed: put the "
                     + "shards back as they were, or begin a new run with another output",
-                evidence: Array(changes.prefix(10)) + (changes.count > 10 ? ["and \(changes.count - 10) more"] : []))
+                evidence: Array(changes.prefix(10))
+                    + (changes.count > 10 ? ["and \(changes.count - 10) more"] : []))
         }
     }
 }

@@ -16,22 +16,22 @@ struct LedgerJournal {
     let path: String
     let keys: Keys
 
-    /// Writes the entries of one batch, in order.
+    /// Writes the changes of one batch, in order.
     ///
     /// - Parameter time: seconds since 1970, told with each grant.
-    func write(_ entries: [JournalEntry], time: Int64) throws(CoordinatorError) {
-        guard !entries.isEmpty else { return }
+    func write(_ changes: [LedgerChange], time: Int64) throws(CoordinatorError) {
+        guard !changes.isEmpty else { return }
         do {
             try queue.write { db in
-                for entry in entries { try write(entry, time, db) }
+                for change in changes { try write(change, time, db) }
             }
         } catch {
             throw LedgerDatabase.explained(error, path)
         }
     }
 
-    private func write(_ entry: JournalEntry, _ time: Int64, _ db: Database) throws {
-        switch entry {
+    private func write(_ change: LedgerChange, _ time: Int64, _ db: Database) throws {
+        switch change {
         case .granted(let unit, let record):
             try db.cachedStatement(sql: "INSERT OR IGNORE INTO worker (name) VALUES (?)")
                 .execute(arguments: [record.worker.name])
@@ -81,12 +81,14 @@ struct LedgerJournal {
     private func write(_ chunks: CommittedChunks, _ unit: UnitID, _ db: Database) throws {
         let key = stage(unit)
         try db.cachedStatement(
-            sql: "INSERT INTO finished (stage, shard, chunks, samples, skipped, packed) VALUES (?, ?, ?, ?, ?, ?)"
+            sql:
+                "INSERT INTO finished (stage, shard, chunks, samples, skipped, packed) VALUES (?, ?, ?, ?, ?, ?)"
         ).execute(arguments: [
             key, unit.shard, chunks.chunks.count, chunks.samples, chunks.skipped, Data(chunks.packed()),
         ])
         for sql in [
-            "DELETE FROM chunk WHERE stage = ? AND shard = ?", "DELETE FROM trouble WHERE stage = ? AND shard = ?",
+            "DELETE FROM chunk WHERE stage = ? AND shard = ?",
+            "DELETE FROM trouble WHERE stage = ? AND shard = ?",
             "UPDATE lease SET state = 0 WHERE stage = ? AND shard = ? AND state > 0",
         ] {
             try db.cachedStatement(sql: sql).execute(arguments: [key, unit.shard])

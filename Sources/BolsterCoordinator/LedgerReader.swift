@@ -92,7 +92,8 @@ package struct LedgerReader: Sendable {
                         db, sql: "SELECT * FROM chunk WHERE stage = ?", arguments: [stage.id])
                     while let row = try chunks.next() {
                         let chunk = CommittedChunk(row)
-                        open[Key(stage: stage.name, shard: shards[row["shard"]]), default: [:]][chunk.result.chunk] =
+                        open[Key(stage: stage.name, shard: shards[row["shard"]]), default: [:]][
+                            chunk.result.chunk] =
                             chunk.epoch
                     }
                 }
@@ -116,17 +117,22 @@ package struct LedgerReader: Sendable {
 
     /// The records of one unit; nil for one that has none and did not fail.
     package func records(stage name: String, shard index: Int) throws(CoordinatorError) -> UnitRecords? {
-        guard let stage = stages.first(where: { $0.name == name }), shards.indices.contains(index) else { return nil }
+        guard let stage = stages.first(where: { $0.name == name }), shards.indices.contains(index) else {
+            return nil
+        }
         let arguments: StatementArguments = [stage.id, index]
         do {
             return try queue.read { db in
                 let packed = try Data.fetchOne(
-                    db, sql: "SELECT packed FROM finished WHERE stage = ? AND shard = ?", arguments: arguments)
+                    db, sql: "SELECT packed FROM finished WHERE stage = ? AND shard = ?", arguments: arguments
+                )
                 if let packed {
-                    return .finished(references(try CommittedChunks(packed: [UInt8](packed)).chunks, name, index))
+                    return .finished(
+                        references(try CommittedChunks(packed: [UInt8](packed)).chunks, name, index))
                 }
                 let chunks = try Row.fetchAll(
-                    db, sql: "SELECT * FROM chunk WHERE stage = ? AND shard = ? ORDER BY chunk", arguments: arguments)
+                    db, sql: "SELECT * FROM chunk WHERE stage = ? AND shard = ? ORDER BY chunk",
+                    arguments: arguments)
                 let records = references(chunks.map { CommittedChunk($0) }, name, index)
                 let detail = try Data.fetchOne(
                     db, sql: "SELECT detail FROM trouble WHERE stage = ? AND shard = ? AND quarantined",
@@ -145,7 +151,8 @@ package struct LedgerReader: Sendable {
     private func references(_ chunks: [CommittedChunk], _ stage: String, _ shard: Int) -> [RecordReference] {
         chunks.map {
             RecordReference(
-                file: recordFileName(stage: stage, shard: shards[shard], chunk: $0.result.chunk, epoch: $0.epoch),
+                file: recordFileName(
+                    stage: stage, shard: shards[shard], chunk: $0.result.chunk, epoch: $0.epoch),
                 digest: $0.result.digest, chunk: $0.result.chunk, samples: $0.result.samples,
                 skipped: $0.result.skipped, bytes: $0.result.bytes, isLast: $0.result.isLast)
         }
@@ -169,7 +176,8 @@ package struct LedgerReader: Sendable {
                 }
                 let isOver = counts.allSatisfy { $0.settled == $0.units }
                 return StatusReply(
-                    run: run, state: isOver ? .finished : .running, stages: counts, workers: [], workersTotal: 0,
+                    run: run, state: isOver ? .finished : .running, stages: counts, workers: [],
+                    workersTotal: 0,
                     quarantined: Array(quarantined.prefix(StatusReply.quarantinedMax)), running: .zero)
             }
         } catch {

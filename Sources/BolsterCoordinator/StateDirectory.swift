@@ -25,7 +25,8 @@ struct StateDirectory: ~Copyable {
         guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
             close(descriptor)
             throw CoordinatorError(
-                .inUse, "another coordinator uses this state folder: stop it, or give this one another --state",
+                .inUse,
+                "another coordinator uses this state folder: stop it, or give this one another --state",
                 evidence: [path])
         }
         self.path = path
@@ -46,8 +47,10 @@ struct StateDirectory: ~Copyable {
     }
 
     private static let networkFileSystems: Set<String> = [
-        "nfs", "nfs4", "cifs", "smb3", "smbfs", "lustre", "gpfs", "ceph", "beegfs", "afs", "ocfs2", "gfs2", "panfs",
-        "glusterfs", "fuse.glusterfs", "fuse.ceph", "fuse.sshfs", "fuse.s3fs", "fuse.gcsfuse", "fuse.mount-s3",
+        "nfs", "nfs4", "cifs", "smb3", "smbfs", "lustre", "gpfs", "ceph", "beegfs", "afs", "ocfs2", "gfs2",
+        "panfs",
+        "glusterfs", "fuse.glusterfs", "fuse.ceph", "fuse.sshfs", "fuse.s3fs", "fuse.gcsfuse",
+        "fuse.mount-s3",
         "fuse.juicefs", "fuse.goofys", "fuse.rclone",
     ]
 
@@ -58,7 +61,9 @@ struct StateDirectory: ~Copyable {
         var type = ""
         for line in mounts.split(separator: "\n") {
             let fields = line.split(separator: " ")
-            guard let dash = fields.firstIndex(of: "-"), fields.count > dash + 1, fields.count > 4 else { continue }
+            guard let dash = fields.firstIndex(of: "-"), fields.count > dash + 1, fields.count > 4 else {
+                continue
+            }
             let point = unescaped(fields[4])
             let isAbove = point == "/" || path == point || path.hasPrefix(point + "/")
             // A later mount covers an earlier one at the same point.
@@ -74,7 +79,9 @@ struct StateDirectory: ~Copyable {
         var rest = Array(field.utf8)[...]
         while let byte = rest.popFirst() {
             let digits = rest.prefix(3)
-            if byte == UInt8(ascii: "\\"), let value = UInt8(String(decoding: digits, as: UTF8.self), radix: 8) {
+            if byte == UInt8(ascii: "\\"),
+                let value = UInt8(String(decoding: digits, as: UTF8.self), radix: 8)
+            {
                 bytes.append(value)
                 rest = rest.dropFirst(3)
             } else {

@@ -175,7 +175,8 @@ package struct Grant: Hashable, Sendable {
 
     /// The record file that `source` names.
     package func file(of source: Source) -> String {
-        recordFileName(stage: reads ?? unit.stage, shard: shard.name, chunk: source.chunk, epoch: source.epoch)
+        recordFileName(
+            stage: reads ?? unit.stage, shard: shard.name, chunk: source.chunk, epoch: source.epoch)
     }
 }
 

@@ -53,7 +53,9 @@ extension WorkerSession {
     }
 
     /// Samples per second over the last seconds, for the operator's eyes.
-    package mutating func rateMeasured(_ samplesPerSecond: Double) { self.samplesPerSecond = samplesPerSecond }
+    package mutating func rateMeasured(_ samplesPerSecond: Double) {
+        self.samplesPerSecond = samplesPerSecond
+    }
 
     /// A chunk's record file is durable under `grant.file(chunk:)`. The grant is passed, not the epoch:
     /// the chunk counts even when the lease has meanwhile gone.
@@ -68,7 +70,8 @@ extension WorkerSession {
     }
 
     /// In isolation: `sample` is about to be tried; wait for `proceed`.
-    package mutating func sampleAnnounced(_ epoch: Epoch, sample: Int, key: String, now: Duration) -> [Action] {
+    package mutating func sampleAnnounced(_ epoch: Epoch, sample: Int, key: String, now: Duration) -> [Action]
+    {
         guard phase != .over, let index = index(of: epoch) else { return [] }
         let announcement = Announcement(
             unit: leases[index].grant.unit, epoch: epoch, sample: sample, key: key)
@@ -85,7 +88,8 @@ extension WorkerSession {
         case .failed(let blame, let message, let sample):
             leases[index].work = .failed(
                 Fail(
-                    unit: leases[index].grant.unit, epoch: epoch, blame: blame, message: message, sample: sample))
+                    unit: leases[index].grant.unit, epoch: epoch, blame: blame, message: message,
+                    sample: sample))
         }
         leases[index].announcement = nil
         return close(epoch, now: now) + ask(now: now) + exitIfEmpty()
@@ -119,13 +123,16 @@ extension WorkerSession {
             forget(epoch, chunk)
             switch reason {
             case .alreadyCommitted: return close(epoch, now: now) + exitIfEmpty()
-            case .neverGranted, .fingerprint, .malformed: return lost(epoch, message, now: now) + exitIfEmpty()
+            case .neverGranted, .fingerprint, .malformed:
+                return lost(epoch, message, now: now) + exitIfEmpty()
             }
         case .released(let epoch), .noted(let epoch, _, _):
             leases.removeAll { $0.grant.epoch == epoch && !$0.isWorking }
             return ask(now: now) + exitIfEmpty()
         case .announced(let epoch, let sample):
-            guard let index = index(of: epoch), leases[index].announcement?.sample == sample else { return [] }
+            guard let index = index(of: epoch), leases[index].announcement?.sample == sample else {
+                return []
+            }
             leases[index].announcement = nil
             return [.proceed(epoch, sample: sample)]
         case .welcome, .refused, .statusReply:

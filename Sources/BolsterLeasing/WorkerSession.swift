@@ -154,7 +154,9 @@ package struct WorkerSession: ~Copyable {
             next = min(next, nextHeartbeat)
             if wantsLease { next = min(next, nextAsk) }
             if let askSaid { next = min(next, askSaid + configuration.repeatAfter) }
-            for commit in unacknowledged.prefix(1) { next = min(next, commit.said + configuration.repeatAfter) }
+            for commit in unacknowledged.prefix(1) {
+                next = min(next, commit.said + configuration.repeatAfter)
+            }
         }
         if case .greeting(let since) = phase { next = min(next, since + configuration.repeatAfter) }
         if let leaving { next = min(next, leaving.deadline) }

@@ -8,7 +8,9 @@ import Testing
 @testable import BolsterCoordinator
 
 @Suite("Coordinator", .serialized) struct CoordinatorTests {
-    private func start(_ configuration: CoordinatorConfiguration) throws -> (Coordinator, Running<Coordinator.Outcome>) {
+    private func start(_ configuration: CoordinatorConfiguration) throws -> (
+        Coordinator, Running<Coordinator.Outcome>
+    ) {
         let coordinator = try Coordinator(configuration)
         return (coordinator, Running { try coordinator.run { _ in } })
     }
@@ -20,14 +22,18 @@ import Testing
         let threads = workers.map { worker in Running { try worker.run() } }
         for thread in threads { try thread.value() }
         #expect(try running.value() == .finished(quarantined: 0, blocked: 0))
-        #expect(workers.map(\.exit) == [.finished(quarantined: 0, blocked: 0), .finished(quarantined: 0, blocked: 0)])
+        #expect(
+            workers.map(\.exit) == [
+                .finished(quarantined: 0, blocked: 0), .finished(quarantined: 0, blocked: 0),
+            ])
 
         let reader = try LedgerReader(stateDirectory: folder.path + "/state")
         let status = try reader.status()
         #expect(status.state == .finished && status.stages.map(\.done) == [3, 3, 3])
         #expect(status.stages.map(\.samples) == [18, 18, 18])
         let file = try #require(try reader.committedFiles()(StageID("views"), "s2", 1))
-        let grant = try #require(workers.flatMap(\.grants).first { $0.unit == UnitID(stage: "views", shard: 2) })
+        let grant = try #require(
+            workers.flatMap(\.grants).first { $0.unit == UnitID(stage: "views", shard: 2) })
         #expect(file == grant.file(chunk: 1))
         let texts = try #require(workers.flatMap(\.grants).first { $0.unit.stage == "texts.syn_text" })
         #expect(texts.sources.map(\.chunk) == [0, 1, 2])
@@ -53,7 +59,8 @@ import Testing
         #expect(before.reduce(0, +) + made == 27)
     }
 
-    @Test("An empty state folder takes the newest copy of the ledger from the output") func restored() throws {
+    @Test("An empty state folder takes the newest copy of the ledger from the output") func restored() throws
+    {
         let folder = TemporaryFolder()
         let (first, running) = try start(configuration(in: folder))
         let worker = try SocketWorker("a", endpoint: first.endpoint)
@@ -108,7 +115,9 @@ import Testing
         let folder = TemporaryFolder()
         let (coordinator, running) = try start(configuration(in: folder))
         let socket = try DealerSocket(connect: coordinator.endpoint, identity: Array("x".utf8), security: nil)
-        var version = WorkerFrame(worker: WorkerID("x"), incarnation: 1, generation: 0, message: .statusRequest).encode()
+        var version = WorkerFrame(
+            worker: WorkerID("x"), incarnation: 1, generation: 0, message: .statusRequest
+        ).encode()
         version[1] = 2
         _ = try socket.send([1, 2, 3])
         _ = try socket.send([])
@@ -119,7 +128,9 @@ import Testing
             socket.stop()
             return []
         }
-        guard case .refused(let refusal)? = answers.first else { throw CoordinatorError(.ledger, "no answer") }
+        guard case .refused(let refusal)? = answers.first else {
+            throw CoordinatorError(.ledger, "no answer")
+        }
         #expect(refusal.reason == .version && answers.count == 1)
         coordinator.stop()
         _ = try running.value()
@@ -160,8 +171,10 @@ extension CoordinatorTests {
         let status = try LedgerReader(stateDirectory: folder.path + "/state").status()
         #expect(status.state == .finished && status.stages.map(\.blocked) == [0, 1, 0])
         #expect(status.quarantined.map(\.message) == ["made to fail"])
-        guard case .quarantined(message: "made to fail", []) = try LedgerReader(
-            stateDirectory: folder.path + "/state"
-        ).records(stage: "captions.syn_text", shard: 0) else { throw CoordinatorError(.ledger, "not quarantined") }
+        guard
+            case .quarantined(message: "made to fail", []) = try LedgerReader(
+                stateDirectory: folder.path + "/state"
+            ).records(stage: "captions.syn_text", shard: 0)
+        else { throw CoordinatorError(.ledger, "not quarantined") }
     }
 }

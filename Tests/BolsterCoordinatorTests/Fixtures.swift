@@ -39,7 +39,8 @@ func configuration(
 ) -> CoordinatorConfiguration {
     let column = "syn_text"
     let source = Stage(
-        id: .captions(column: column), kind: .captions(captioner: 0), fingerprint: digest(captions), reads: nil)
+        id: .captions(column: column), kind: .captions(captioner: 0), fingerprint: digest(captions),
+        reads: nil)
     let texts = Stage(
         id: .texts(column: column), kind: .captionTexts(captioner: 0), fingerprint: digest("t" + captions),
         reads: source.id)
@@ -57,7 +58,8 @@ func configuration(
             Shard(
                 index: $0, name: "s\($0)", location: "/in/s\($0).tar",
                 identity: ShardIdentity(size: size, version: "1"))
-        }, stateDirectory: "\(folder.path)/\(state)", output: "\(folder.path)/out", listen: "tcp://127.0.0.1:*",
+        }, stateDirectory: "\(folder.path)/\(state)", output: "\(folder.path)/out",
+        listen: "tcp://127.0.0.1:*",
         security: nil, log: log)
     configuration.lingering = .milliseconds(300)
     return configuration
@@ -153,11 +155,13 @@ final class SocketWorker: Sendable {
                 return frames
             }
             let result = ChunkResult(
-                chunk: chunk, digest: UInt64(chunk), bytes: 10, samples: 2, skipped: 0, isLast: chunk == chunks - 1,
+                chunk: chunk, digest: UInt64(chunk), bytes: 10, samples: 2, skipped: 0,
+                isLast: chunk == chunks - 1,
                 rangeEnd: Int64(chunk + 1) * 512)
             frames += try act(state.withLock { $0.session.chunkFinished(grant, result, now: now) }, now)
         }
-        return frames + (try act(state.withLock { $0.session.workEnded(grant.epoch, .complete, now: now) }, now))
+        return frames
+            + (try act(state.withLock { $0.session.workEnded(grant.epoch, .complete, now: now) }, now))
     }
 }
 

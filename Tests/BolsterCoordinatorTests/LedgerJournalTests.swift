@@ -42,7 +42,9 @@ import Testing
         GrantRecord(epoch: Epoch(generation: 1, grant: 1), worker: WorkerID("w"), incarnation: .max, key: "K")
     }
 
-    @Test("What was written is loaded: leases, chunks, finished and quarantined units") func roundTrip() throws {
+    @Test("What was written is loaded: leases, chunks, finished and quarantined units") func roundTrip()
+        throws
+    {
         let first = UnitID(stage: "captions.a", shard: 0)
         let second = UnitID(stage: "captions.a", shard: 1)
         var trouble = Trouble()
@@ -60,7 +62,8 @@ import Testing
         try journal().write([.finished(first, chunks), .quarantined(second, trouble)], time: 2)
         let counts = try ledger(journal(), generation: 3)
         let captions = counts[0]
-        #expect("\(captions.done) \(captions.quarantined) \(captions.chunks) \(captions.skipped)" == "1 1 2 2")
+        #expect(
+            "\(captions.done) \(captions.quarantined) \(captions.chunks) \(captions.skipped)" == "1 1 2 2")
         #expect(counts[1].blocked == 1 && counts[0].open == 0)
         let rows = try journal().queue.read { try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM chunk") }
         #expect(rows == 0)

@@ -22,7 +22,9 @@ let oneStage = [StagePlan(name: "views", fingerprint: fingerprint("v"))]
 /// A ledger that expectations can call: their macros take no noncopyable value.
 final class TestLedger {
     var machine: LeaseLedger
-    init(plan: LeaseLedger.Plan, generation: UInt64) { machine = LeaseLedger(plan: plan, generation: generation) }
+    init(plan: LeaseLedger.Plan, generation: UInt64) {
+        machine = LeaseLedger(plan: plan, generation: generation)
+    }
 
     var plan: LeaseLedger.Plan { machine.plan }
     var outcome: LeaseLedger.Outcome? { machine.outcome }
@@ -57,9 +59,9 @@ final class TestLedger {
     ) -> LeaseLedger.OnAnnouncement {
         machine.announcementReceived(announcement, from: sender, now: now)
     }
-    func ticked(now: Duration) -> [JournalEntry] { machine.ticked(now: now) }
+    func ticked(now: Duration) -> [LedgerChange] { machine.ticked(now: now) }
     func drainRequested() { machine.drainRequested() }
-    func replayed(_ entry: JournalEntry, now: Duration) throws { try machine.replayed(entry, now: now) }
+    func replayed(_ change: LedgerChange, now: Duration) throws { try machine.replayed(change, now: now) }
     func quarantinedUnits(max limit: Int) -> [QuarantinedUnit] { machine.quarantinedUnits(max: limit) }
 }
 
@@ -99,7 +101,8 @@ final class TestWorker {
         _ grant: Grant, chunk: Int, isLast: Bool = false, digest: UInt64 = 99, to ledger: TestLedger,
         at now: Duration = .zero
     ) -> LeaseLedger.OnCommit {
-        ledger.commitReceived(commitment(grant, chunk: chunk, isLast: isLast, digest: digest), from: sender, now: now)
+        ledger.commitReceived(
+            commitment(grant, chunk: chunk, isLast: isLast, digest: digest), from: sender, now: now)
     }
 
     func report(
@@ -113,7 +116,8 @@ final class TestWorker {
 
     func fail(_ grant: Grant, _ ledger: TestLedger, at now: Duration = .zero) -> LeaseLedger.OnFail {
         ledger.failReceived(
-            Fail(unit: grant.unit, epoch: grant.epoch, blame: .shard, message: "broken"), from: sender, now: now)
+            Fail(unit: grant.unit, epoch: grant.epoch, blame: .shard, message: "broken"), from: sender,
+            now: now)
     }
 }
 

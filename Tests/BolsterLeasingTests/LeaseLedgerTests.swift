@@ -86,10 +86,12 @@ import Testing
         old.greet(ledger)
         let lost = old.lease(ledger)!
         let new = TestWorker("a", incarnation: 2)
-        guard case .welcome(let entries) = new.greet(ledger) else { return #expect(Bool(false)) }
-        #expect(entries.first == .ended(lost.unit, lost.epoch))
+        guard case .welcome(let changes) = new.greet(ledger) else { return #expect(Bool(false)) }
+        #expect(changes.first == .ended(lost.unit, lost.epoch))
         #expect(new.lease(ledger)?.unit == lost.unit)
-        #expect(old.ask(ledger) == .refuse(Refusal(.replaced, "a newer start of a is connected: this one should end")))
+        #expect(
+            old.ask(ledger)
+                == .refuse(Refusal(.replaced, "a newer start of a is connected: this one should end")))
     }
 
     @Test("Another key cannot take a worker's name") func nameTaken() {
@@ -168,7 +170,9 @@ import Testing
     }
 
     @Test("Packing keeps everything") func roundTrip() throws {
-        for count in [1, 2, 19, 300] { #expect(try CommittedChunks(packed: chunks(count).packed()) == chunks(count)) }
+        for count in [1, 2, 19, 300] {
+            #expect(try CommittedChunks(packed: chunks(count).packed()) == chunks(count))
+        }
     }
 
     @Test("Every truncation of a packed row is told") func truncations() {
@@ -181,7 +185,9 @@ import Testing
     @Test("A set with a gap knows its ranges and is not complete") func gap() {
         var set = CommittedChunks()
         for chunk in [4, 0, 1] {
-            set.insert(CommittedChunk(epoch: Epoch(generation: 1, grant: 1), result: chunkResult(chunk, isLast: chunk == 4)))
+            set.insert(
+                CommittedChunk(
+                    epoch: Epoch(generation: 1, grant: 1), result: chunkResult(chunk, isLast: chunk == 4)))
         }
         #expect(set.ranges == [0..<2, 4..<5] && set.firstMissing == 2 && !set.isComplete)
         #expect(set.contradicts(chunkResult(5)) && set.contradicts(chunkResult(2, isLast: true)))

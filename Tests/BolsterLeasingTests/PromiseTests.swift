@@ -32,7 +32,9 @@ import Testing
         #expect(a.commit(grant, chunk: 0, to: ledger, at: .seconds(60)).isJournalled)
     }
 
-    @Test("Promise 2: an equal repetition is acknowledged, another digest is refused") func repetition() throws {
+    @Test("Promise 2: an equal repetition is acknowledged, another digest is refused") func repetition()
+        throws
+    {
         let ledger = ledger()
         let a = TestWorker("a")
         a.greet(ledger)
@@ -42,7 +44,8 @@ import Testing
             #expect(a.commit(grant, chunk: chunk, isLast: isLast, to: ledger).isJournalled)
             #expect(a.commit(grant, chunk: chunk, isLast: isLast, to: ledger).isAcknowledged)
             #expect(
-                a.commit(grant, chunk: chunk, isLast: isLast, digest: 1, to: ledger).refusal == .alreadyCommitted)
+                a.commit(grant, chunk: chunk, isLast: isLast, digest: 1, to: ledger).refusal
+                    == .alreadyCommitted)
         }
     }
 
@@ -119,7 +122,8 @@ import Testing
         let grant = try #require(a.lease(ledger))
         for second in stride(from: 10, through: 20_000, by: 10) {
             #expect(
-                a.report(grant, samples: second, to: ledger, at: .seconds(second)) == .reply(revoked: [], drain: false))
+                a.report(grant, samples: second, to: ledger, at: .seconds(second))
+                    == .reply(revoked: [], drain: false))
             #expect(ledger.ticked(now: .seconds(second)).isEmpty)
         }
     }
@@ -148,7 +152,8 @@ import Testing
         let grant = try #require(a.lease(ledger))
         _ = ledger.ticked(now: .seconds(20))
         #expect(
-            a.report(grant, samples: 4, to: ledger, at: .seconds(21)) == .reply(revoked: [grant.epoch], drain: false))
+            a.report(grant, samples: 4, to: ledger, at: .seconds(21))
+                == .reply(revoked: [grant.epoch], drain: false))
     }
 
     @Test("Promise 4: preemption burns no attempt, however often") func preemption() throws {
@@ -169,7 +174,8 @@ import Testing
         #expect(ledger.open[0]?.trouble.attempts == 0 && ledger.outcome == nil)
     }
 
-    @Test("Promise 4: a chunk lost by three workers is isolated, its poison sample found and skipped") func poison() throws {
+    @Test("Promise 4: a chunk lost by three workers is isolated, its poison sample found and skipped")
+    func poison() throws {
         let ledger = ledger()
         var grants: [Grant] = []
         for round in 0..<6 {
@@ -181,7 +187,8 @@ import Testing
             grants.append(grant)
             guard !grant.isolation.isEmpty else { continue }
             for sample in 0...2 where !grant.isolation[0].skip.contains(sample) {
-                let announcement = Announcement(unit: grant.unit, epoch: grant.epoch, sample: sample, key: "k")
+                let announcement = Announcement(
+                    unit: grant.unit, epoch: grant.epoch, sample: sample, key: "k")
                 #expect(ledger.announcementReceived(announcement, from: worker.sender, now: now) == .proceed)
             }
         }
@@ -204,24 +211,27 @@ import Testing
         #expect(ledger.open[0]?.trouble.losses == [])
     }
 
-    @Test("Promise 5: a ledger made anew from its journal takes the commits of leases granted before") func replay() throws {
-        var entries: [JournalEntry] = []
+    @Test("Promise 5: a ledger made anew from its journal takes the commits of leases granted before")
+    func replay() throws {
+        var changes: [LedgerChange] = []
         let ledger = TestLedger(plan: plan(shards: 1), generation: 1)
         let a = TestWorker("a", key: "K")
         a.greet(ledger)
         guard case .grant(let grant, let granted) = a.ask(ledger, loaded: ["captions.a"]) else {
             return #expect(Bool(false))
         }
-        entries.append(granted)
+        changes.append(granted)
         guard case .journal(let committed, _) = a.commit(grant, chunk: 0, to: ledger) else {
             return #expect(Bool(false))
         }
-        entries.append(committed)
+        changes.append(committed)
         let next = TestLedger(plan: plan(shards: 1), generation: 2)
-        for entry in entries { try next.replayed(entry, now: .zero) }
+        for change in changes { try next.replayed(change, now: .zero) }
         #expect(next.leasesLiving == 1)
         #expect(a.commit(grant, chunk: 0, to: next).isAcknowledged)
-        #expect(TestWorker("a", key: "other").commit(grant, chunk: 1, isLast: true, to: next).refusal == .neverGranted)
+        #expect(
+            TestWorker("a", key: "other").commit(grant, chunk: 1, isLast: true, to: next).refusal
+                == .neverGranted)
         #expect(a.commit(grant, chunk: 1, isLast: true, to: next).isJournalled)
         a.greet(next)
         #expect(a.lease(next, loaded: ["texts.a"])?.unit.stage == "texts.a")

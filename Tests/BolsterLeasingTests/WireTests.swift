@@ -9,7 +9,8 @@ import Testing
     static let grant = Grant(
         ask: 9, unit: unit,
         shard: ShardReference(index: 65_535, name: "s", location: "/in/s.tar", size: 1 << 40, version: "abc"),
-        fingerprint: fingerprint("x"), epoch: epoch, committed: [0..<2, 5..<6], firstChunk: 2, offset: 1 << 35,
+        fingerprint: fingerprint("x"), epoch: epoch, committed: [0..<2, 5..<6], firstChunk: 2,
+        offset: 1 << 35,
         firstSample: 2048, reads: "captions.a",
         sources: [Grant.Source(chunk: 1, epoch: epoch, digest: .max, samples: 4)],
         isolation: [Grant.Isolation(chunk: 2, skip: [2050, 2051])])
@@ -56,7 +57,8 @@ import Testing
         .welcome(
             Welcome(
                 manifest: "name: x\n", manifestDirectory: "/m", output: "/out", run: "x",
-                stages: [.init(stage: "views", fingerprint: fingerprint("v"))], heartbeat: .milliseconds(2_500),
+                stages: [.init(stage: "views", fingerprint: fingerprint("v"))],
+                heartbeat: .milliseconds(2_500),
                 expires: .seconds(20))),
         .refused(Refusal(.nameTaken, "no")), .refused(Refusal(.unknownWorker, "")), .grant(grant),
         .wait(ask: 4, retry: .milliseconds(250)), .finished(quarantined: 1, blocked: 2), .drain,
@@ -82,11 +84,15 @@ import Testing
         var read = 0
         for message in Self.fromWorkers {
             let frame = WorkerFrame(worker: WorkerID("w"), incarnation: 1, generation: 4, message: message)
-            read += survivors(frame.encode()) { bytes throws(LeasingError) in try _ = WorkerFrame.decode(bytes) }
+            read += survivors(frame.encode()) { bytes throws(LeasingError) in
+                try _ = WorkerFrame.decode(bytes)
+            }
         }
         for message in Self.fromCoordinators {
             let frame = CoordinatorFrame(generation: 4, message: message)
-            read += survivors(frame.encode()) { bytes throws(LeasingError) in try _ = CoordinatorFrame.decode(bytes) }
+            read += survivors(frame.encode()) { bytes throws(LeasingError) in
+                try _ = CoordinatorFrame.decode(bytes)
+            }
         }
         // Protocol Buffers carry no checksum: some damage reads as another valid message.
         #expect(read > 0)
@@ -115,7 +121,8 @@ import Testing
 
     @Test("A frame without its required parts is refused") func missingParts() {
         for message in [WorkerMessage.release(Self.unit, Self.epoch)] {
-            let bytes = WorkerFrame(worker: WorkerID("w"), incarnation: 1, generation: 1, message: message).encode()
+            let bytes = WorkerFrame(worker: WorkerID("w"), incarnation: 1, generation: 1, message: message)
+                .encode()
             for length in 0..<bytes.count - 1 {
                 #expect(throws: LeasingError.self) { try WorkerFrame.decode(Array(bytes[..<length])) }
             }
@@ -123,7 +130,8 @@ import Testing
     }
 
     @Test("Another version is told apart from noise") func version() {
-        var bytes = WorkerFrame(worker: WorkerID("w"), incarnation: 1, generation: 0, message: .statusRequest).encode()
+        var bytes = WorkerFrame(worker: WorkerID("w"), incarnation: 1, generation: 0, message: .statusRequest)
+            .encode()
         bytes[1] = 9
         do throws(LeasingError) {
             _ = try WorkerFrame.decode(bytes)
@@ -141,15 +149,19 @@ import Testing
     @Test("The greatest grant and status fit a frame") func greatest() {
         var grant = Self.grant
         grant.sources = (0..<LeaseProtocol.chunksPerUnitMax).map {
-            Grant.Source(chunk: $0, epoch: Epoch(generation: .max, grant: .max), digest: .max, samples: 1 << 30)
+            Grant.Source(
+                chunk: $0, epoch: Epoch(generation: .max, grant: .max), digest: .max, samples: 1 << 30)
         }
         grant.committed = (0..<LeaseProtocol.chunksPerUnitMax / 2).map { 2 * $0..<2 * $0 + 1 }
-        #expect(CoordinatorFrame(generation: .max, message: .grant(grant)).encode().count < LeaseProtocol.frameBytesMax)
+        #expect(
+            CoordinatorFrame(generation: .max, message: .grant(grant)).encode().count
+                < LeaseProtocol.frameBytesMax)
         var status = Self.status
         let long = String(repeating: "ü", count: 128)
         status.workers = (0..<StatusReply.workersMax).map { _ in
             WorkerStatus(
-                worker: WorkerID(long), host: long, device: long, leases: 9, samplesPerSecond: 1, silent: .seconds(9),
+                worker: WorkerID(long), host: long, device: long, leases: 9, samplesPerSecond: 1,
+                silent: .seconds(9),
                 stages: [String](repeating: long, count: 16))
         }
         status.quarantined = (0..<StatusReply.quarantinedMax).map { _ in

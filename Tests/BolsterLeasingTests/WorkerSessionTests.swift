@@ -22,11 +22,13 @@ private final class TestSession {
 
     static func welcome(manifest: String = "m") -> Welcome {
         Welcome(
-            manifest: manifest, manifestDirectory: "/", output: "/o", run: "r", stages: [], heartbeat: .seconds(2),
+            manifest: manifest, manifestDirectory: "/", output: "/o", run: "r", stages: [],
+            heartbeat: .seconds(2),
             expires: .seconds(20))
     }
 
-    func receive(_ message: CoordinatorMessage, generation: UInt64 = 1, at now: Duration = .zero) -> [Action] {
+    func receive(_ message: CoordinatorMessage, generation: UInt64 = 1, at now: Duration = .zero) -> [Action]
+    {
         machine.received(CoordinatorFrame(generation: generation, message: message), now: now)
     }
 
@@ -130,15 +132,19 @@ private func said(_ actions: [WorkerSession.Action]) -> [String] {
         let session = TestSession()
         let grant = session.work()
         #expect(
-            said(session.receive(.heartbeatReply(revoked: [grant.epoch], drain: false), generation: 2)) == ["say hello"])
-        #expect(said(session.receive(.welcome(TestSession.welcome()), generation: 2)).contains("say heartbeat"))
+            said(session.receive(.heartbeatReply(revoked: [grant.epoch], drain: false), generation: 2)) == [
+                "say hello"
+            ])
+        #expect(
+            said(session.receive(.welcome(TestSession.welcome()), generation: 2)).contains("say heartbeat"))
     }
 
     @Test("An unknown worker greets; any other refusal ends it") func refused() {
         let session = TestSession()
         _ = session.follow()
         #expect(said(session.receive(.refused(Refusal(.unknownWorker, "")))) == ["say hello"])
-        #expect(session.receive(.refused(Refusal(.replaced, "x"))) == [.exit(.refused(Refusal(.replaced, "x")))])
+        #expect(
+            session.receive(.refused(Refusal(.replaced, "x"))) == [.exit(.refused(Refusal(.replaced, "x")))])
         #expect(session.isOver)
     }
 
@@ -197,14 +203,18 @@ private func said(_ actions: [WorkerSession.Action]) -> [String] {
         let actions = session.receive(.welcome(TestSession.welcome(manifest: "other")), generation: 2)
         #expect(said(actions) == ["say heartbeat", "say commit", "stopAtBoundary"])
         _ = session.machine.workEnded(grant.epoch, .stopped, now: .zero)
-        let end = session.receive(.commitRefused(grant.epoch, chunk: 0, .fingerprint, message: ""), generation: 2)
+        let end = session.receive(
+            .commitRefused(grant.epoch, chunk: 0, .fingerprint, message: ""), generation: 2)
         #expect(end == [.exit(.manifestChanged)])
     }
 
     @Test("The run's end ends the worker") func finished() {
         let session = TestSession()
         _ = session.follow()
-        #expect(session.receive(.finished(quarantined: 1, blocked: 2)) == [.exit(.finished(quarantined: 1, blocked: 2))])
+        #expect(
+            session.receive(.finished(quarantined: 1, blocked: 2)) == [
+                .exit(.finished(quarantined: 1, blocked: 2))
+            ])
         #expect(session.machine.ticked(now: .seconds(99)).isEmpty)
     }
 
@@ -219,7 +229,9 @@ private func said(_ actions: [WorkerSession.Action]) -> [String] {
         let session = TestSession()
         let grant = session.work()
         #expect(
-            said(session.machine.sampleAnnounced(grant.epoch, sample: 3, key: "k", now: .zero)) == ["say announce"])
+            said(session.machine.sampleAnnounced(grant.epoch, sample: 3, key: "k", now: .zero)) == [
+                "say announce"
+            ])
         #expect(session.receive(.announced(grant.epoch, sample: 2)).isEmpty)
         #expect(session.receive(.announced(grant.epoch, sample: 3)) == [.proceed(grant.epoch, sample: 3)])
     }

@@ -52,7 +52,9 @@ package struct CommittedChunks: Hashable, Sendable, Codable {
             place == chunks.count || chunks[place].result.chunk != chunk.result.chunk,
             "chunk \(chunk.result.chunk) is committed twice")
         chunks.insert(chunk, at: place)
-        while firstMissing < chunks.count, chunks[firstMissing].result.chunk == firstMissing { firstMissing += 1 }
+        while firstMissing < chunks.count, chunks[firstMissing].result.chunk == firstMissing {
+            firstMissing += 1
+        }
     }
 
     /// The committed chunk numbers as ascending ranges.
@@ -112,7 +114,9 @@ extension CommittedChunks {
     package init(packed bytes: [UInt8]) throws(LeasingError) {
         var reader = PackedReader(bytes: bytes)
         let count = try reader.integer()
-        guard count > 0, count <= LeaseProtocol.chunksPerUnitMax else { throw reader.damaged("count \(count)") }
+        guard count > 0, count <= LeaseProtocol.chunksPerUnitMax else {
+            throw reader.damaged("count \(count)")
+        }
         var epoch: Epoch?
         var end: Int64 = 0
         for chunk in 0..<count {

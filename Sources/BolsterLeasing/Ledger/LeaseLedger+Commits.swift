@@ -1,7 +1,7 @@
 extension LeaseLedger {
     package enum OnCommit: Equatable {
-        /// Journal the entry, then acknowledge.
-        case journal(JournalEntry, unitDone: Bool)
+        /// Journal the change, then acknowledge.
+        case journal(LedgerChange, unitDone: Bool)
         /// This very commit is journalled: acknowledge again.
         case acknowledge(unitDone: Bool)
         case refuse(CommitRefusal, String)
@@ -25,11 +25,15 @@ extension LeaseLedger {
             let record = known.grants.last(where: { $0.epoch == commit.epoch }),
             record.worker == sender.worker, record.key == sender.key
         else {
-            return .refuse(.neverGranted, "epoch \(commit.epoch) of \(commit.unit) was not granted to this worker")
+            return .refuse(
+                .neverGranted, "epoch \(commit.epoch) of \(commit.unit) was not granted to this worker")
         }
-        if let counted = known.chunks[result.chunk] { return repetition(commit, of: counted, unitDone: false) }
+        if let counted = known.chunks[result.chunk] {
+            return repetition(commit, of: counted, unitDone: false)
+        }
         guard !known.chunks.contradicts(result) else {
-            return .refuse(.malformed, "chunk \(result.chunk) disagrees with others about which one is the last")
+            return .refuse(
+                .malformed, "chunk \(result.chunk) disagrees with others about which one is the last")
         }
         let chunk = CommittedChunk(epoch: commit.epoch, result: result)
         known.chunks.insert(chunk)
@@ -60,9 +64,11 @@ extension LeaseLedger {
             return .refuse(.malformed, "a unit has at most \(LeaseProtocol.chunksPerUnitMax) chunks")
         }
         let isWhole = result.isLast ? result.samples <= plan.chunkSize : result.samples == plan.chunkSize
-        guard isWhole, result.samples >= 0, (0...result.samples).contains(result.skipped), result.bytes > 0 else {
+        guard isWhole, result.samples >= 0, (0...result.samples).contains(result.skipped), result.bytes > 0
+        else {
             return .refuse(
-                .malformed, "\(result.samples) samples, \(result.skipped) skipped, \(result.bytes) bytes cannot be "
+                .malformed,
+                "\(result.samples) samples, \(result.skipped) skipped, \(result.bytes) bytes cannot be "
                     + "a chunk of \(plan.chunkSize)")
         }
         let file = recordFileName(
@@ -100,7 +106,7 @@ extension LeaseLedger {
         for epoch in known.holders { forget(epoch) }
         finished[unit] = known.chunks.packed()
         open[unit] = nil
-        change(unit, to: .done)
+        move(unit, to: .done)
         settleDependents(of: unit)
     }
 

@@ -1,13 +1,13 @@
 extension LeaseLedger {
     package enum OnRelease: Equatable {
-        case journal([JournalEntry])
+        case journal([LedgerChange])
         /// That lease is over already: say so again.
         case acknowledge
         case refuse(Refusal)
     }
 
     package enum OnFail: Equatable {
-        case journal([JournalEntry], attempts: Int, quarantined: Bool)
+        case journal([LedgerChange], attempts: Int, quarantined: Bool)
         /// That lease is over already.
         case acknowledge(attempts: Int, quarantined: Bool)
         case refuse(Refusal)
@@ -30,7 +30,7 @@ extension LeaseLedger {
             return .acknowledge(attempts: trouble?.attempts ?? 0, quarantined: isGivenUp)
         }
         tire(sender.worker, fail.blame, now: now)
-        var entries = end(fail.epoch, lease)
+        var changes = end(fail.epoch, lease)
         let unit = lease.unit
         var known = open[unit]!
         known.trouble.attempts += 1
@@ -42,21 +42,21 @@ extension LeaseLedger {
         known.avoidUntil = now + pause + .seconds(30)
         open[unit] = known
         guard attempts < plan.limits.attempts else {
-            entries.append(quarantine(unit))
-            return .journal(entries, attempts: attempts, quarantined: true)
+            changes.append(quarantine(unit))
+            return .journal(changes, attempts: attempts, quarantined: true)
         }
         if known.holders.isEmpty {
-            change(unit, to: .resting)
+            move(unit, to: .resting)
             deadlines.insert(.rest(unit: unit), due: now + pause)
         }
-        entries.append(.troubled(fail.unit, known.trouble))
-        return .journal(entries, attempts: attempts, quarantined: false)
+        changes.append(.troubled(fail.unit, known.trouble))
+        return .journal(changes, attempts: attempts, quarantined: false)
     }
 
     // MARK: Inside
 
     /// Ends a lease without judging it.
-    private mutating func end(_ epoch: Epoch, _ lease: Lease) -> [JournalEntry] {
+    private mutating func end(_ epoch: Epoch, _ lease: Lease) -> [LedgerChange] {
         forget(epoch)
         open[lease.unit]?.holders.removeAll { $0 == epoch }
         if states[lease.unit] == .held, open[lease.unit]!.holders.isEmpty { makeReady(lease.unit) }
@@ -65,11 +65,11 @@ extension LeaseLedger {
 
     /// A lease whose worker went silent, hung or started anew. If that was inside a chunk, the chunk
     /// remembers: lost often enough it is isolated, and in isolation the announced sample is blamed.
-    mutating func lose(_ epoch: Epoch, now: Duration) -> [JournalEntry] {
+    mutating func lose(_ epoch: Epoch, now: Duration) -> [LedgerChange] {
         guard let lease = leases[epoch] else { return [] }
-        var entries = end(epoch, lease)
+        var changes = end(epoch, lease)
         guard !lease.isLoading, var known = open[lease.unit], states[lease.unit] != .quarantined else {
-            return entries
+            return changes
         }
         let chunk = known.chunks[lease.chunk] == nil ? lease.chunk : known.chunks.firstMissing
         let place = known.trouble.losses.firstIndex { $0.chunk == chunk } ?? known.trouble.losses.count
@@ -96,14 +96,14 @@ extension LeaseLedger {
             known.trouble.blame = .worker
         }
         open[lease.unit] = known
-        entries.append(isHopeless ? quarantine(lease.unit) : .troubled(unitID(lease.unit), known.trouble))
-        return entries
+        changes.append(isHopeless ? quarantine(lease.unit) : .troubled(unitID(lease.unit), known.trouble))
+        return changes
     }
 
-    private mutating func quarantine(_ unit: Int) -> JournalEntry {
+    private mutating func quarantine(_ unit: Int) -> LedgerChange {
         for epoch in open[unit]!.holders { forget(epoch) }
         open[unit]!.holders = []
-        change(unit, to: .quarantined)
+        move(unit, to: .quarantined)
         settleDependents(of: unit)
         return .quarantined(unitID(unit), open[unit]!.trouble)
     }

@@ -1,7 +1,7 @@
 extension LeaseLedger {
     package enum OnAsk: Equatable {
         /// Journal the lease, then send it.
-        case grant(Grant, JournalEntry)
+        case grant(Grant, LedgerChange)
         /// The same Ask again: its lease is journalled already.
         case repeated(Grant)
         case wait(Duration)
@@ -29,7 +29,8 @@ extension LeaseLedger {
         }
         if isDraining { return .drain }
         if record.restUntil > now { return .wait(record.restUntil - now) }
-        guard record.leases.count < LeaseProtocol.leasesPerWorkerMax, let unit = choose(ask, sender.worker, now)
+        guard record.leases.count < LeaseProtocol.leasesPerWorkerMax,
+            let unit = choose(ask, sender.worker, now)
         else { return .wait(retryTime) }
         return begin(unit, sender, ask: ask.number, now: now)
     }
@@ -61,17 +62,20 @@ extension LeaseLedger {
         open[unit] = known
         leases[record.epoch] = lease
         workers[
-            record.worker, default: WorkerRecord(incarnation: record.incarnation, key: record.key, lastHeard: now)
+            record.worker,
+            default: WorkerRecord(incarnation: record.incarnation, key: record.key, lastHeard: now)
         ].leases.append(record.epoch)
         deadlines.insert(.lease(record.epoch), due: lease.deadline)
-        change(unit, to: .held)
+        move(unit, to: .held)
         return lease
     }
 
     private func choose(_ ask: Ask, _ worker: WorkerID, _ now: Duration) -> Int? {
         let labels = Set(workers[worker]!.hello?.labels ?? [])
         for name in ask.loadedStages {
-            guard let stage = stageIndex[name], plan.stages[stage].labels.isSubset(of: labels) else { continue }
+            guard let stage = stageIndex[name], plan.stages[stage].labels.isSubset(of: labels) else {
+                continue
+            }
             if let unit = choose(stage, ask, worker, now) { return unit }
         }
         let others = plan.stages.indices.filter {

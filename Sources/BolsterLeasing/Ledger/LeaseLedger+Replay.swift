@@ -1,11 +1,13 @@
 extension LeaseLedger {
     /// Enters what a journal tells, in its order, before the first event.
-    package mutating func replayed(_ entry: JournalEntry, now: Duration) throws(LeasingError) {
-        switch entry {
+    package mutating func replayed(_ change: LedgerChange, now: Duration) throws(LeasingError) {
+        switch change {
         case .granted(let id, let record):
             let unit = try known(id)
-            guard states[unit] != .done, leases[record.epoch] == nil, record.epoch.generation < generation else {
-                throw impossible("a lease of a finished unit, or twice the same", "\(id) epoch \(record.epoch)")
+            guard states[unit] != .done, leases[record.epoch] == nil, record.epoch.generation < generation
+            else {
+                throw impossible(
+                    "a lease of a finished unit, or twice the same", "\(id) epoch \(record.epoch)")
             }
             if states[unit] == .quarantined {
                 open[unit, default: OpenUnit()].grants.append(record)
@@ -22,7 +24,9 @@ extension LeaseLedger {
             var state = open[unit] ?? OpenUnit()
             guard states[unit] != .done, state.chunks[chunk.result.chunk] == nil,
                 !state.chunks.contradicts(chunk.result)
-            else { throw impossible("a chunk committed twice, or after the last", "\(id) \(chunk.result.chunk)") }
+            else {
+                throw impossible("a chunk committed twice, or after the last", "\(id) \(chunk.result.chunk)")
+            }
             state.chunks.insert(chunk)
             state.trouble.losses.removeAll { $0.chunk == chunk.result.chunk }
             open[unit] = state
@@ -37,7 +41,7 @@ extension LeaseLedger {
             open[unit, default: OpenUnit()].trouble = trouble
             for epoch in open[unit]!.holders { forget(epoch) }
             open[unit]!.holders = []
-            change(unit, to: .quarantined)
+            move(unit, to: .quarantined)
             settleDependents(of: unit)
         }
     }
@@ -47,9 +51,11 @@ extension LeaseLedger {
         _ id: UnitID, packed: [UInt8], chunks: Int, samples: Int, skipped: Int
     ) throws(LeasingError) {
         let unit = try known(id)
-        guard states[unit] != .done, open[unit] == nil else { throw impossible("a unit finished twice", "\(id)") }
+        guard states[unit] != .done, open[unit] == nil else {
+            throw impossible("a unit finished twice", "\(id)")
+        }
         finished[unit] = packed
-        change(unit, to: .done)
+        move(unit, to: .done)
         tally(unit, samples, skipped, chunks: chunks)
         settleDependents(of: unit)
     }
@@ -61,7 +67,9 @@ extension LeaseLedger {
 
     private mutating func replayFinished(_ id: UnitID, _ chunks: CommittedChunks) throws(LeasingError) {
         let unit = try known(id)
-        guard states[unit] != .done, chunks.isComplete else { throw impossible("a unit finished twice", "\(id)") }
+        guard states[unit] != .done, chunks.isComplete else {
+            throw impossible("a unit finished twice", "\(id)")
+        }
         var state = open[unit] ?? OpenUnit()
         let before = state.chunks
         tally(

@@ -19,14 +19,17 @@ extension LeaseLedger {
                     worker: worker, host: record.hello?.host ?? "", device: record.hello?.device ?? "",
                     leases: record.leases.count, samplesPerSecond: record.samplesPerSecond,
                     silent: now - record.lastHeard,
-                    stages: record.leases.compactMap { leases[$0] }.map { plan.stages[stage(of: $0.unit)].name })
+                    stages: record.leases.compactMap { leases[$0] }.map {
+                        plan.stages[stage(of: $0.unit)].name
+                    })
             }, workersTotal: heard.count, quarantined: quarantinedUnits(max: StatusReply.quarantinedMax),
             running: running)
     }
 
     /// Units given up, with the last failure of each.
     package func quarantinedUnits(max limit: Int) -> [QuarantinedUnit] {
-        open.filter { states[$0.key] == .quarantined }.sorted { $0.key < $1.key }.prefix(limit).map { unit, known in
+        open.filter { states[$0.key] == .quarantined }.sorted { $0.key < $1.key }.prefix(limit).map {
+            unit, known in
             let id = unitID(unit)
             return QuarantinedUnit(
                 unit: id, shard: plan.shards[id.shard].name, attempts: known.trouble.attempts,

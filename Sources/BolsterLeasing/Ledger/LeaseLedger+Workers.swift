@@ -1,7 +1,7 @@
 extension LeaseLedger {
     package enum OnHello: Equatable {
         /// Journal (a former start's leases end), then welcome.
-        case welcome([JournalEntry])
+        case welcome([LedgerChange])
         case refuse(Refusal)
     }
 
@@ -43,16 +43,16 @@ extension LeaseLedger {
             return .refuse(
                 Refusal(.replaced, "a newer start of \(sender.worker) is connected: this one should end"))
         }
-        var entries: [JournalEntry] = []
+        var changes: [LedgerChange] = []
         if sender.incarnation != record.incarnation {
-            for epoch in record.leases { entries += lose(epoch, now: now) }
+            for epoch in record.leases { changes += lose(epoch, now: now) }
             record = WorkerRecord(incarnation: sender.incarnation, key: sender.key, lastHeard: now)
         }
         record.key = sender.key
         record.hello = hello
         record.lastHeard = now
         workers[sender.worker] = record
-        return .welcome(entries)
+        return .welcome(changes)
     }
 
     /// A worker reports what it holds and how far each lease is.
@@ -73,7 +73,9 @@ extension LeaseLedger {
         _ announcement: Announcement, from sender: Sender, now: Duration
     ) -> OnAnnouncement {
         if let refusal = check(sender, now: now) { return .refuse(refusal) }
-        guard var lease = leases[announcement.epoch], lease.record.worker == sender.worker else { return .ignore }
+        guard var lease = leases[announcement.epoch], lease.record.worker == sender.worker else {
+            return .ignore
+        }
         // A rehearsed sample is progress, though no sample is done.
         if lease.announced != announcement.sample { lease.advanced = now }
         lease.announced = announcement.sample
@@ -82,8 +84,8 @@ extension LeaseLedger {
     }
 
     /// Leases whose time is over, units whose backoff is, and workers long gone.
-    package mutating func ticked(now: Duration) -> [JournalEntry] {
-        var entries: [JournalEntry] = []
+    package mutating func ticked(now: Duration) -> [LedgerChange] {
+        var changes: [LedgerChange] = []
         while let due = deadlines.take(now: now) {
             switch due {
             case .lease(let epoch):
@@ -91,7 +93,7 @@ extension LeaseLedger {
                 if lease.deadline > now {
                     deadlines.insert(due, due: lease.deadline)
                 } else {
-                    entries += lose(epoch, now: now)
+                    changes += lose(epoch, now: now)
                 }
             case .rest(let unit):
                 if states[unit] == .resting { makeReady(unit) }
@@ -101,7 +103,7 @@ extension LeaseLedger {
             lastForgetting = now
             workers = workers.filter { !$1.leases.isEmpty || now - $1.lastHeard <= Self.forgottenAfter }
         }
-        return entries
+        return changes
     }
 
     /// Nil if `sender` is a worker that has greeted this coordinator; notes that it was heard.

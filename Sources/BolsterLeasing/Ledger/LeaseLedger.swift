@@ -16,10 +16,10 @@
 /// 3. A unit is granted only when the unit it reads is done.
 /// 4. Epochs only grow: a generation is used by one ledger alone.
 /// 5. Only Fail burns an attempt. A loss counts against the chunk it happened in, until that commits.
-/// 6. Each event names what must be durable (`JournalEntry`) before its answer may leave.
+/// 6. Each event names what must be durable (`LedgerChange`) before its answer may leave.
 ///
 /// One method per event, named in the past tense, answers with what the driver does. The driver decodes
-/// frames, hands them here, writes all entries of a batch in one transaction, then sends the answers.
+/// frames, hands them here, writes all changes of a batch in one transaction, then sends the answers.
 package struct LeaseLedger: ~Copyable {
     /// What a run consists of.
     package struct Plan: Sendable {
@@ -156,7 +156,7 @@ package struct LeaseLedger: ~Copyable {
         for stage in 0..<stages {
             counts[stage].units = shards
             guard reads[stage] == nil else { continue }
-            for shard in 0..<shards { change(stage * shards + shard, to: .ready) }
+            for shard in 0..<shards { move(stage * shards + shard, to: .ready) }
         }
     }
 
@@ -167,7 +167,8 @@ package struct LeaseLedger: ~Copyable {
         guard settled == states.count else { return nil }
         let quarantined = counts.reduce(0) { $0 + $1.quarantined }
         let blocked = counts.reduce(0) { $0 + $1.blocked }
-        return quarantined + blocked == 0 ? .complete : .withQuarantine(quarantined: quarantined, blocked: blocked)
+        return quarantined + blocked == 0
+            ? .complete : .withQuarantine(quarantined: quarantined, blocked: blocked)
     }
 
     package var leasesLiving: Int { leases.count }
@@ -194,7 +195,7 @@ package struct LeaseLedger: ~Copyable {
     func stage(of unit: Int) -> Int { unit / plan.shards.count }
 
     /// The one place where a unit's state changes.
-    mutating func change(_ unit: Int, to new: UnitState) {
+    mutating func move(_ unit: Int, to new: UnitState) {
         let old = states[unit]
         guard old != new else { return }
         let stage = unit / plan.shards.count
@@ -229,13 +230,13 @@ package struct LeaseLedger: ~Copyable {
             let dependent = stage * shards + unit % shards
             switch (states[unit], states[dependent]) {
             case (.done, .waiting), (.done, .blocked):
-                change(dependent, to: .ready)
+                move(dependent, to: .ready)
                 settleDependents(of: dependent)
             case (.quarantined, .waiting), (.blocked, .waiting):
-                change(dependent, to: .blocked)
+                move(dependent, to: .blocked)
                 settleDependents(of: dependent)
             case (.ready, .blocked), (.held, .blocked), (.resting, .blocked), (.waiting, .blocked):
-                change(dependent, to: .waiting)
+                move(dependent, to: .waiting)
                 settleDependents(of: dependent)
             case (_, _):
                 break
@@ -246,11 +247,11 @@ package struct LeaseLedger: ~Copyable {
     /// The state of a unit without leases, that is neither done nor given up.
     mutating func makeReady(_ unit: Int) {
         let shards = plan.shards.count
-        guard let source = readsStage[unit / shards] else { return change(unit, to: .ready) }
+        guard let source = readsStage[unit / shards] else { return move(unit, to: .ready) }
         switch states[source * shards + unit % shards] {
-        case .done: change(unit, to: .ready)
-        case .quarantined, .blocked: change(unit, to: .blocked)
-        case .waiting, .ready, .held, .resting: change(unit, to: .waiting)
+        case .done: move(unit, to: .ready)
+        case .quarantined, .blocked: move(unit, to: .blocked)
+        case .waiting, .ready, .held, .resting: move(unit, to: .waiting)
         }
     }
 }

@@ -14,7 +14,9 @@ extension CoordinatorFrame {
     /// Reads one frame; every number is checked.
     package static func decode(_ bytes: [UInt8]) throws(LeasingError) -> CoordinatorFrame {
         let frame: WireCoordinatorFrame = try decoded(bytes, version: \.version)
-        guard let body = frame.body else { throw malformed("a coordinator's frame without a message", "body") }
+        guard let body = frame.body else {
+            throw malformed("a coordinator's frame without a message", "body")
+        }
         return CoordinatorFrame(generation: frame.generation, message: try CoordinatorMessage(body))
     }
 }
@@ -43,7 +45,9 @@ extension CoordinatorMessage {
         case .released(let epoch): .released(.with { $0.epoch = epoch.wire })
         case .noted(let epoch, let attempts, let quarantined):
             .noted(
-                .with { ($0.epoch, $0.attempts, $0.quarantined) = (epoch.wire, UInt32(attempts), quarantined) })
+                .with {
+                    ($0.epoch, $0.attempts, $0.quarantined) = (epoch.wire, UInt32(attempts), quarantined)
+                })
         case .announced(let epoch, let sample):
             .announced(.with { ($0.epoch, $0.sample) = (epoch.wire, UInt32(sample)) })
         case .statusReply(let status): .status(status.wire)
@@ -59,7 +63,8 @@ extension CoordinatorMessage {
             self = .wait(ask: wait.ask, retry: try duration(milliseconds: wait.retryMs, "retry_ms"))
         case .finished(let end):
             self = .finished(
-                quarantined: try count(end.quarantined, "quarantined"), blocked: try count(end.blocked, "blocked"))
+                quarantined: try count(end.quarantined, "quarantined"),
+                blocked: try count(end.blocked, "blocked"))
         case .drain: self = .drain
         case .heartbeat(let reply):
             try bounded(reply.revoked.count, 4 * LeaseProtocol.leasesPerWorkerMax, "revoked leases")
@@ -105,10 +110,12 @@ extension Welcome {
         var stages: [StageFingerprint] = []
         for stage in wire.stages {
             stages.append(
-                StageFingerprint(stage: try name(stage.stage, "stage"), fingerprint: try digest(stage.fingerprint)))
+                StageFingerprint(
+                    stage: try name(stage.stage, "stage"), fingerprint: try digest(stage.fingerprint)))
         }
         self.init(
-            manifest: wire.manifest, manifestDirectory: wire.manifestDirectory, output: wire.output, run: wire.run,
+            manifest: wire.manifest, manifestDirectory: wire.manifestDirectory, output: wire.output,
+            run: wire.run,
             stages: stages, heartbeat: try duration(milliseconds: max(1, wire.heartbeatMs), "heartbeat_ms"),
             expires: try duration(milliseconds: wire.expiresMs, "expires_ms"))
     }
@@ -139,7 +146,8 @@ extension Refusal {
         case .nameTaken: reason = .nameTaken
         case .malformed: reason = .malformed
         case .crowded: reason = .crowded
-        case .UNRECOGNIZED(let number): throw BolsterLeasing.malformed("an unknown refusal", "reason \(number)")
+        case .UNRECOGNIZED(let number):
+            throw BolsterLeasing.malformed("an unknown refusal", "reason \(number)")
         }
         self.init(reason, cut(wire.message, LeaseProtocol.messageBytesMax))
     }
@@ -204,14 +212,17 @@ extension Grant {
         for range in wire.committed {
             let first = try chunkNumber(range.first)
             let end = try chunkNumber(range.end)
-            guard first < end else { throw malformed("a grant with an empty range of chunks", "\(first)..<\(end)") }
+            guard first < end else {
+                throw malformed("a grant with an empty range of chunks", "\(first)..<\(end)")
+            }
             committed.append(first..<end)
         }
         var sources: [Source] = []
         for source in wire.sources {
             sources.append(
                 Source(
-                    chunk: try chunkNumber(source.chunk), epoch: try Epoch(source.hasEpoch ? source.epoch : nil),
+                    chunk: try chunkNumber(source.chunk),
+                    epoch: try Epoch(source.hasEpoch ? source.epoch : nil),
                     digest: source.digest, samples: Int(source.samples)))
         }
         var isolation: [Isolation] = []
@@ -227,6 +238,7 @@ extension Grant {
             fingerprint: try digest(wire.fingerprint), epoch: try Epoch(wire.hasEpoch ? wire.epoch : nil),
             committed: committed, firstChunk: try chunkNumber(wire.firstChunk), offset: wire.offset,
             firstSample: try count(wire.firstSample, "first_sample"),
-            reads: wire.reads.isEmpty ? nil : try name(wire.reads, "reads"), sources: sources, isolation: isolation)
+            reads: wire.reads.isEmpty ? nil : try name(wire.reads, "reads"), sources: sources,
+            isolation: isolation)
     }
 }

@@ -22,7 +22,8 @@ func encoded(_ message: some Message) -> [UInt8] {
     return bytes
 }
 
-func decoded<Frame: Message>(_ bytes: [UInt8], version: KeyPath<Frame, UInt32>) throws(LeasingError) -> Frame {
+func decoded<Frame: Message>(_ bytes: [UInt8], version: KeyPath<Frame, UInt32>) throws(LeasingError) -> Frame
+{
     guard bytes.count <= LeaseProtocol.frameBytesMax else {
         throw LeasingError(
             .oversized, "a frame has more than \(LeaseProtocol.frameBytesMax) bytes: dropped unread",
@@ -78,7 +79,9 @@ func chunkNumber(_ number: UInt32) throws(LeasingError) -> Int {
 
 /// A count that fits a signed integer with room to add.
 func count(_ number: UInt64, _ field: String) throws(LeasingError) -> Int {
-    guard number <= UInt64(Int64.max) / 2 else { throw malformed("an impossible count", "\(field) \(number)") }
+    guard number <= UInt64(Int64.max) / 2 else {
+        throw malformed("an impossible count", "\(field) \(number)")
+    }
     return Int(number)
 }
 
@@ -98,7 +101,8 @@ extension Duration {
     /// Whole milliseconds, never negative.
     var milliseconds: UInt64 {
         let (seconds, attoseconds) = components
-        return seconds < 0 || attoseconds < 0 ? 0 : UInt64(seconds) * 1_000 + UInt64(attoseconds / 1_000_000_000_000_000)
+        return seconds < 0 || attoseconds < 0
+            ? 0 : UInt64(seconds) * 1_000 + UInt64(attoseconds / 1_000_000_000_000_000)
     }
 }
 

@@ -70,13 +70,15 @@ extension WorkerMessage {
             try bounded(ask.loadedStages.count, 256, "loaded stages")
             self = .ask(
                 Ask(
-                    number: ask.number, loadedStages: ask.loadedStages, cachedShards: ask.cachedShards.map(Int.init)))
+                    number: ask.number, loadedStages: ask.loadedStages,
+                    cachedShards: ask.cachedShards.map(Int.init)))
         case .heartbeat(let heartbeat):
             try bounded(heartbeat.leases.count, LeaseProtocol.leasesPerWorkerMax, "leases")
             let rate = heartbeat.samplesPerSecond
             var leases: [LeaseReport] = []
             for report in heartbeat.leases { leases.append(try LeaseReport(report)) }
-            self = .heartbeat(Heartbeat(leases: leases, samplesPerSecond: rate.isFinite && rate >= 0 ? rate : 0))
+            self = .heartbeat(
+                Heartbeat(leases: leases, samplesPerSecond: rate.isFinite && rate >= 0 ? rate : 0))
         case .commit(let commit): self = .commit(try Commit(commit))
         case .release(let release):
             self = .release(try UnitID(release.unit), try Epoch(release.hasEpoch ? release.epoch : nil))
@@ -140,7 +142,8 @@ extension LeaseReport {
         case .UNRECOGNIZED(let number): throw malformed("an unknown phase of a lease", "phase \(number)")
         }
         self.init(
-            epoch: try Epoch(wire.hasEpoch ? wire.epoch : nil), phase: phase, chunk: try chunkNumber(wire.chunk),
+            epoch: try Epoch(wire.hasEpoch ? wire.epoch : nil), phase: phase,
+            chunk: try chunkNumber(wire.chunk),
             samplesDone: try count(wire.samplesDone, "samples_done"))
     }
 }
@@ -167,10 +170,12 @@ extension Commit {
             throw malformed("a commit with a negative size or offset", "\(wire.bytes), \(wire.rangeEnd)")
         }
         guard wire.skipped <= wire.samples else {
-            throw malformed("a commit that skips more samples than it has", "\(wire.skipped) of \(wire.samples)")
+            throw malformed(
+                "a commit that skips more samples than it has", "\(wire.skipped) of \(wire.samples)")
         }
         let result = ChunkResult(
-            chunk: try chunkNumber(wire.chunk), digest: wire.digest, bytes: wire.bytes, samples: Int(wire.samples),
+            chunk: try chunkNumber(wire.chunk), digest: wire.digest, bytes: wire.bytes,
+            samples: Int(wire.samples),
             skipped: Int(wire.skipped), isLast: wire.isLast, rangeEnd: wire.rangeEnd)
         self.init(
             unit: try UnitID(wire.unit), epoch: try Epoch(wire.hasEpoch ? wire.epoch : nil),

@@ -1,7 +1,7 @@
 /// What must be durable before the answer leaves. Replayed in order, these make the ledger anew; the
 /// journal may also keep them as rows (one for each finished unit, chunk rows for open ones only) and
 /// replay the rows.
-package enum JournalEntry: Hashable, Sendable, Codable {
+package enum LedgerChange: Hashable, Sendable, Codable {
     /// A lease began.
     case granted(UnitID, GrantRecord)
     /// A lease is over: released, failed, expired or taken back.
