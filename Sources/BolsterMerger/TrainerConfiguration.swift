@@ -29,9 +29,8 @@ struct TrainerConfiguration {
                 case .shorterSide(let side): .number(side)
                 case .exactly(let size): Self.pair(size)
                 }
-            fields.append(
-                .init(
-                    "resize", Self.enabled([.init("size", size), Self.interpolation(resize.interpolation)])))
+            let filter = Self.filter(resize.interpolation, default: .bilinear)
+            fields.append(.init("resize", Self.enabled([.init("size", size)] + filter)))
         }
         if let crop = configuration.centerCrop {
             fields.append(.init("center_crop", Self.enabled([.init("size", Self.side(crop))])))
@@ -46,7 +45,9 @@ struct TrainerConfiguration {
                     "random_resized_crop",
                     Self.enabled([
                         .init("size", Self.side(crop.size)), .init("scale", Self.range(crop.scale)),
-                        .init("ratio", Self.range(crop.ratio)), Self.interpolation(crop.interpolation),
+                        .init("ratio", Self.range(crop.ratio)),
+                        // The one transform of the trainer that takes a filter by name.
+                        .init("interpolation", .string(crop.interpolation.rawValue)),
                     ])))
         }
         if let probability = configuration.horizontalFlip {
@@ -85,8 +86,8 @@ struct TrainerConfiguration {
             .init("p", number(settings.probability)), .init("num_ops", .number(settings.operations)),
             .init("magnitude", .number(settings.magnitude)),
             .init("num_magnitude_bins", .number(settings.magnitudeBins)),
-            interpolation(settings.interpolation),
         ]
+        fields += filter(settings.interpolation, default: .nearest)
         if let fill = settings.fill { fields.append(.init("fill", .array(fill.map(number)))) }
         return .init("rand_augment", enabled(fields))
     }
@@ -95,8 +96,21 @@ struct TrainerConfiguration {
         .object([.init("enable", .bool(true))] + fields)
     }
 
-    private static func interpolation(_ value: AugmentationConfiguration.Interpolation) -> JSONValue.Field {
-        .init("interpolation", .string(value.rawValue))
+    /// A filter by Pillow's number, for torchvision's own transforms refuse names; nothing for the default.
+    private static func filter(
+        _ value: AugmentationConfiguration.Interpolation,
+        default preset: AugmentationConfiguration.Interpolation
+    ) -> [JSONValue.Field] {
+        let number =
+            switch value {
+            case .nearest: 0
+            case .lanczos: 1
+            case .bilinear: 2
+            case .bicubic: 3
+            case .box: 4
+            case .hamming: 5
+            }
+        return value == preset ? [] : [.init("interpolation", .number(number))]
     }
 
     private static func side(_ size: AugmentationConfiguration.Size) -> JSONValue {
