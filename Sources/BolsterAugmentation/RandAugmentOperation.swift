@@ -31,13 +31,15 @@ enum RandAugmentOperation: Int, CaseIterable {
         }
     }
 
-    /// `torch.linspace(start, end, bins)[index]` in single precision: counted from the nearer end.
+    /// `torch.linspace(start, end, bins)[index]` in single precision: counted from the nearer end,
+    /// product and sum rounded at once.
     private static func step(_ index: Int, of bins: Int, from start: Float, to end: Double) -> Double {
         guard bins > 1 else { return Double(start) }
         let end = Float(end)
         let step = (end - start) / Float(bins - 1)
         return index < bins / 2
-            ? Double(start + step * Float(index)) : Double(end - step * Float(bins - index - 1))
+            ? Double(start.addingProduct(step, Float(index)))
+            : Double(end.addingProduct(-step, Float(bins - index - 1)))
     }
 }
 
