@@ -1,4 +1,6 @@
+import BolsterCompression
 import BolsterDataset
+import BolsterDeterminism
 import BolsterRecords
 import BolsterStorage
 import Foundation
@@ -114,6 +116,51 @@ import Testing
         #expect(rows == [2, 0, 1])
         #expect(split.map { $0.member("txt") != nil } == [true, false, true])
         #expect(split[0].member("txt")?.bytes == Array("one".utf8))
+    }
+
+    @Test("Captions alone, and embeddings alone, are datasets too")
+    func partsOfTheManifest() throws {
+        let captions = try RunFixture()
+        captions.manifest.ensemble = nil
+        try captions.addShard("x", (0..<5).map(RunFixture.sample))
+        #expect(try captions.merge().total.merged == 5)
+        let captioned = try captions.samples(of: "dataset/x.tar")[0].members.map(\.extension)
+        #expect(captioned == ["jpg", "txt", "url.txt", "syn.json", "json"])
+
+        let embeddings = try RunFixture()
+        embeddings.manifest.captioners = []
+        try embeddings.addShard("x", (0..<5).map(RunFixture.sample))
+        #expect(try embeddings.merge().total.merged == 5)
+        let embedded = try embeddings.samples(of: "dataset/x.tar")[0].members.map(\.extension)
+        #expect(embedded == ["jpg", "txt", "url.txt", "paug.json", "npz", "json"])
+
+        for run in [captions, embeddings] {
+            let report = try DatasetVerifier().verify(directory: run.path("dataset"))
+            #expect(report.isGood, "\(report.summary)")
+        }
+    }
+
+    @Test("A merged tar's bytes stay what they were")
+    func golden() throws {
+        let run = try fixture(5)
+        try run.merge()
+        let tar = try run.contents("dataset")["00000.tar"] ?? []
+        #expect(
+            SHA256Hasher.digest(of: tar).hex
+                == "690c55642b31b570e843dc3fba7bd079d4fc70dacdbbea81b71bbbb53a593123")
+    }
+
+    @Test("A gzipped source is merged like a plain one")
+    func gzippedSource() throws {
+        let run = try RunFixture()
+        let samples = (0..<6).map(RunFixture.sample)
+        try run.addShard("x", samples)
+        try run.merge(output: "plain")
+        let packed = Gzip.text.compressed(RunFixture.tar(samples))
+        try Data(packed).write(to: run.folder.appendingPathComponent("x.tar.gz"))
+        run.shards[0].location = run.path("x.tar.gz")
+        try run.merge(output: "packed")
+        #expect(try run.contents("plain")["x.tar"] == (try run.contents("packed")["x.tar"]))
     }
 
     @Test(
