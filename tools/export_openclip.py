@@ -199,26 +199,45 @@ def compare_graph(module, path, names, batches):
     return worst
 
 
-def greedy(model, pixels, start, end, pad, min_length, max_length):
-    """What OpenCLIP's generate decodes with top_k = 1, as [N, max_length], padded."""
-    with torch.no_grad():
-        latent, image = model._encode_image(pixels)
-        text = torch.full((len(pixels), 1), start)
-        first = None
-        while text.shape[1] < max_length:
-            output = model(pixels, text, image_latent=latent, image_embs=image, output_labels=False)
-            logits = output["logits"][:, -1]
-            first = logits.clone() if first is None else first
-            done = (text[:, -1] == end) | (text[:, -1] == pad)
-            if done.all():
+def greedy(step, memory, vocabulary, min_length, max_length):
+    """The most probable texts, [N, max_length], decoded step by step against caches in PyTorch."""
+    start, end, pad = vocabulary
+    cross_keys, cross_values = memory
+    rows, heads, width = cross_keys.shape[0], cross_keys.shape[2], cross_keys.shape[4]
+    layers = len(step.text.transformer.resblocks) + len(step.decoder.resblocks)
+    cache = torch.zeros(2, rows, layers, heads, max_length, width)
+    text = torch.full((rows, max_length), pad)
+    text[:, 0] = start
+    done = torch.zeros(rows, dtype=torch.bool)
+    for position in range(max_length - 1):
+        places = torch.full((rows,), position)
+        logits, keys, values = step(text[:, position], places, places, cross_keys, cross_values, *cache)
+        cache[0, :, :, :, position], cache[1, :, :, :, position] = keys[:, :, :, 0], values[:, :, :, 0]
+        if position + 1 < min_length:
+            logits[:, end] = float("-inf")
+        token = logits.argmax(dim=-1) if position + 2 < max_length else torch.full((rows,), end)
+        text[:, position + 1] = torch.where(done, pad, token)
+        done |= (token == end) | (token == pad)
+    return text
+
+
+def openclip_logits(model, pixels, texts):
+    """The logits after each token of whole texts, from OpenCLIP's own decoder: [N, L - 1, V]."""
+    latent, image = model._encode_image(pixels)
+    return model(pixels, texts[:, :-1], image_latent=latent, image_embs=image, output_labels=False)["logits"]
+
+
+def check_greedy(texts, logits, end, pad, min_length):
+    """Stops where OpenCLIP's decoder prefers another token than the one that the steps chose."""
+    for row, (text, scores) in enumerate(zip(texts.tolist(), logits)):
+        for position in range(len(text) - 2):
+            if text[position] in (end, pad):
                 break
-            if text.shape[1] < min_length:
-                logits[:, end] = float("-inf")
-            token = logits.argmax(dim=-1)
-            if text.shape[1] + 1 == max_length:
-                token = torch.full_like(token, end)
-            text = torch.cat([text, torch.where(done, pad, token)[:, None]], dim=1)
-    return F.pad(text, (0, max_length - text.shape[1]), value=pad), first
+            if position + 1 < min_length:
+                scores[position, end] = float("-inf")
+            gap = float(scores[position].max() - scores[position, text[position + 1]])
+            if gap > TOLERANCE * max(1.0, float(scores[position].max())):
+                sys.exit(f"probe {row}: OpenCLIP decodes another token at place {position + 1}: no package")
 
 
 def probe_pixels(size):
@@ -316,8 +335,13 @@ def export_captioner(model, tokenizer, size, max_length, out):
     export_graph(step, arguments(2, 5), names, ["logits", "new_keys", "new_values"], dynamic, path)
     batches = [arguments(1, 1), arguments(3, 7), arguments(PROBES, max_length - 1)]
     differences["step"] = compare_graph(step, path, names, batches)
-    ids, first = greedy(model, pixels, tokenizer.sot_token_id, tokenizer.eot_token_id, 0, 5, max_length)
-    np.savez(out / "probe.npz", pixels=pixels.numpy(), greedy_ids=ids.numpy(), first_logits=first.numpy())
+    end = tokenizer.eot_token_id
+    with torch.no_grad():
+        ids = greedy(step, (cross_keys, cross_values), (tokenizer.sot_token_id, end, 0), 5, max_length)
+        logits = openclip_logits(model, pixels, ids)
+    first = logits[:, 0].numpy().copy()
+    check_greedy(ids, logits, end, 0, 5)
+    np.savez(out / "probe.npz", pixels=pixels.numpy(), greedy_ids=ids.numpy(), first_logits=first)
     keys = {
         "layers": layers, "heads": heads, "head_width": width, "cross_layers": cross_layers,
         "image_tokens": cross_keys.shape[3], "max_length": max_length,

@@ -13,7 +13,7 @@ import ftfy.bad_codecs  # noqa: F401  registers the code pages that leave no byt
 from ftfy.badness import MOJIBAKE_CATEGORIES
 from ftfy.chardata import CHARMAP_ENCODINGS, UTF8_CLUES
 
-HEADER = '''// Made by tools/generate_mojibake.py from ftfy 6.3.1 (Robyn Speer, Apache License 2.0); do not edit.
+HEADER = '''// Made by tools/generate_mojibake.py from ftfy 6.3.1 (Robyn Speer, Apache License 2.0).
 
 /// Classes of characters in which UTF-8 shows up when it was decoded as something else, and the code pages
 /// that it is most often mistaken for.
@@ -50,7 +50,8 @@ def main():
     pages = []
     for encoding in CHARMAP_ENCODINGS:
         page = bytes(range(0x80, 0x100)).decode(encoding)
-        pages.append(f'        // {encoding}\n        """\n{literal(" ".join(f"{ord(c):x}" for c in page))}        """,\n')
+        numbers = literal(" ".join(f"{ord(character):x}" for character in page))
+        pages.append(f'        // {encoding}\n        """\n{numbers}        """,\n')
     parts.append("    /// Bytes 0x80 to 0xFF of each code page, in the order in which they are tried.\n")
     parts.append("    static let codePages = [\n" + "".join(pages) + "    ]\n}\n")
     pathlib.Path("Sources/BolsterInference/MojibakeTables.swift").write_text("".join(parts), encoding="utf-8")

@@ -93,7 +93,7 @@ struct CodePage: Sendable {
     let kind: Kind
     private let bytes: [UInt32: UInt8]
 
-    /// In the order of ftfy: Latin-1, Windows 1252, 1251, 1250, 1253, 1254 and 1257, ISO 8859-2, MacRoman, 437.
+    /// In the order of ftfy: Latin-1, Windows 1252, 1251, 1250, 1253, 1254, 1257, ISO 8859-2, MacRoman, 437.
     static let tried: [CodePage] = MojibakeTables.codePages.enumerated().map { index, page in
         CodePage(page, kind: (1...6).contains(index) ? .sloppy : index == 8 ? .macRoman : .other)
     }

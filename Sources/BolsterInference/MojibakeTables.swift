@@ -1,4 +1,4 @@
-// Made by tools/generate_mojibake.py from ftfy 6.3.1 (Robyn Speer, Apache License 2.0); do not edit.
+// Made by tools/generate_mojibake.py from ftfy 6.3.1 (Robyn Speer, Apache License 2.0).
 
 /// Classes of characters in which UTF-8 shows up when it was decoded as something else, and the code pages
 /// that it is most often mistaken for.

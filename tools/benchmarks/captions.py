@@ -5,10 +5,11 @@
 
 Makes a CoCa with ViT-B/32 and OpenCLIP's own text widths (coca_ViT-B-32) and random weights whose end token
 is given a constant logit, so that texts have 12 to 15 tokens on average, exports it with
-tools/export_openclip.py, and decodes five captions an image by top-p 0.9 with both programs in turns. A second
-part forbids the end token before length 30. Prints CPU seconds as well as wall clock, since only the former
-means anything on a machine that does other things. Bolster's times are those that `bolster caption` measures
-around its model, encoding of the images included and start-up excluded, and so are OpenCLIP's.
+tools/export_openclip.py, and decodes five captions an image by top-p 0.9 with both programs in turns. A
+second part forbids the end token before length 30. Prints rates by CPU time as well as by wall clock, since
+only the former means anything on a machine that does other things. Bolster's times are those that
+`bolster caption` measures around its model, encoding of the images included and start-up excluded, and so
+are OpenCLIP's.
 """
 
 import argparse
@@ -64,16 +65,19 @@ def openclip_run(model, pixels, count, minimum):
     wall, cpu = time.perf_counter(), time.process_time()
     for _ in range(count):
         ids = model.generate(pixels, generation_type="top_p", top_p=0.9, min_seq_len=minimum, seq_len=30)
-        lengths += [int((row == 49407).nonzero()[0]) + 1 if (row == 49407).any() else len(row) for row in ids]
+        for row in ids.tolist():
+            lengths.append(row.index(49407) + 1 if 49407 in row else len(row))
     return lengths, time.perf_counter() - wall, time.process_time() - cpu
 
 
 def bolster_run(arguments, package, images, minimum, folder):
     """Bolster's captions: wall and CPU seconds of the model, and how full its batches were."""
     report = folder / "report.json"
-    command = [arguments.bolster, "caption", "--model", str(package), "--count", str(arguments.count),
-               "--batch", str(arguments.batch), "--threads", str(arguments.threads), "--min-length", str(minimum),
-               "--keep", "everything", "--report", str(report)]
+    command = [
+        arguments.bolster, "caption", "--model", str(package), "--count", str(arguments.count),
+        "--batch", str(arguments.batch), "--threads", str(arguments.threads), "--min-length", str(minimum),
+        "--keep", "everything", "--report", str(report),
+    ]
     subprocess.run(command + [str(path) for path in images], check=True, stdout=subprocess.DEVNULL)
     return json.loads(report.read_text())
 
@@ -85,22 +89,26 @@ def compare(name, arguments, model, pixels, package, images, minimum, folder):
     for _ in range(arguments.rounds):
         lengths, wall, cpu = openclip_run(model, pixels, arguments.count, minimum)
         report = bolster_run(arguments, package, images, minimum, folder)
-        for key, seconds in [("openclip wall", wall), ("openclip cpu", cpu),
-                             ("bolster wall", report["wall_seconds"]), ("bolster cpu", report["cpu_seconds"])]:
+        times = {
+            "openclip wall": wall, "openclip cpu": cpu,
+            "bolster wall": report["wall_seconds"], "bolster cpu": report["cpu_seconds"],
+        }
+        for key, seconds in times.items():
             best[key] = min(best.get(key, seconds), seconds)
     # A row of a step gives one token; the start token comes from none.
     ours = report["rows"] / captions + 1
     print(f"{name}: mean length {np.mean(lengths):.1f} (OpenCLIP), {ours:.1f} (Bolster)")
     for clock in ("wall", "cpu"):
         theirs, ours = best[f"openclip {clock}"], best[f"bolster {clock}"]
-        print(f"  {clock:4}: OpenCLIP {captions / theirs:7.2f} captions/s, Bolster {captions / ours:7.2f} captions/s, "
-              f"ratio {theirs / ours:.1f}")
+        rates = f"OpenCLIP {captions / theirs:7.2f}, Bolster {captions / ours:7.2f} captions/s"
+        print(f"  {clock:4}: {rates}, ratio {theirs / ours:.1f}")
     empty = report["empty_rows"] / max(1, report["rows"])
     print(f"  Bolster: {report['steps']} steps, {report['rows']} rows, {100 * empty:.1f} % empty")
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bolster", default=".build/release/bolster")
     parser.add_argument("--images", type=int, default=16)
     parser.add_argument("--count", type=int, default=5)
