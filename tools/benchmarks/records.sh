@@ -6,8 +6,8 @@ cd "$(dirname "$0")/../.."
 
 echo "building the tests in release mode"
 swift build -c release --build-tests -Xswiftc -enable-testing >/dev/null
-BOLSTER_BENCHMARKS=1 swift test -c release -Xswiftc -enable-testing --skip-build --filter 'RecordsBenchmark|MergerBenchmark' \
-    | grep -E '^(records|npz|pth.gz|merge)'
+BOLSTER_BENCHMARKS=1 swift test -c release -Xswiftc -enable-testing --skip-build \
+    --filter 'RecordsBenchmark|MergerBenchmark' | grep -E '^(records|npz|pth.gz|merge)'
 
 python="${BOLSTER_PYTHON:-python3}"
 if "$python" -c 'import numpy, torch' 2>/dev/null; then
