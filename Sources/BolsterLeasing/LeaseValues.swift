@@ -106,6 +106,8 @@ package struct LeaseLimits: Hashable, Sendable {
     /// The first wait after a failure; doubled each further time.
     package var backoff: Duration = .seconds(1)
     package var backoffMax: Duration = .seconds(60)
+    /// With nothing else left to grant, a unit held for so long may get a second lease.
+    package var secondLeaseAfter: Duration = .seconds(60)
 
     package init() {}
 }

@@ -21,6 +21,8 @@ extension LeaseLedger {
         if ask.number == record.askNumber, let epoch = record.askAnswer, let lease = leases[epoch] {
             return .repeated(grant(of: lease, ask: ask.number))
         }
+        workers[sender.worker]!.askNumber = ask.number
+        workers[sender.worker]!.askAnswer = nil
         if let outcome {
             guard case .withQuarantine(let quarantined, let blocked) = outcome else {
                 return .finished(quarantined: 0, blocked: 0)
@@ -29,33 +31,38 @@ extension LeaseLedger {
         }
         if isDraining { return .drain }
         if record.restUntil > now { return .wait(record.restUntil - now) }
-        guard record.leases.count < LeaseProtocol.leasesPerWorkerMax,
-            let unit = choose(ask, sender.worker, now)
-        else { return .wait(retryTime) }
-        return begin(unit, sender, ask: ask.number, now: now)
+        guard record.leases.count < LeaseProtocol.leasesPerWorkerMax else { return .wait(retryTime) }
+        if let unit = choose(ask, sender.worker, now) {
+            return begin(unit, from: nil, sender, ask: ask.number, now: now)
+        }
+        if let (unit, start) = chooseSlow(sender.worker, now: now) {
+            return begin(unit, from: start, sender, ask: ask.number, now: now)
+        }
+        return .wait(retryTime)
     }
 
     /// Workers without work ask at most about a thousand times a second together.
     private var retryTime: Duration { .milliseconds(min(max(workers.count, 250), 10_000)) }
 
-    private mutating func begin(_ unit: Int, _ sender: Sender, ask: UInt64, now: Duration) -> OnAsk {
+    private mutating func begin(
+        _ unit: Int, from start: Int?, _ sender: Sender, ask: UInt64, now: Duration
+    ) -> OnAsk {
         let record = GrantRecord(
             epoch: Epoch(generation: generation, grant: nextGrant), worker: sender.worker,
             incarnation: sender.incarnation, key: sender.key)
         nextGrant += 1
-        let lease = hold(unit, record, now: now)
-        workers[sender.worker]!.askNumber = ask
+        let lease = hold(unit, record, from: start, now: now)
         workers[sender.worker]!.askAnswer = record.epoch
         return .grant(grant(of: lease, ask: ask), .granted(unitID(unit), record))
     }
 
     /// Enters a lease everywhere; also when the journal is replayed.
     @discardableResult
-    mutating func hold(_ unit: Int, _ record: GrantRecord, now: Duration) -> Lease {
+    mutating func hold(_ unit: Int, _ record: GrantRecord, from start: Int? = nil, now: Duration) -> Lease {
         var known = open[unit] ?? OpenUnit()
         let lease = Lease(
-            unit: unit, record: record, deadline: now + plan.limits.expires, advanced: now,
-            chunk: known.chunks.firstMissing)
+            unit: unit, record: record, began: now, start: start, deadline: now + plan.limits.expires,
+            advanced: now, chunk: start ?? known.chunks.firstMissing)
         known.grants.append(record)
         if known.grants.count > Self.grantsKeptMax { known.grants.removeFirst() }
         known.holders.append(record.epoch)
@@ -112,13 +119,13 @@ extension LeaseLedger {
     func grant(of lease: Lease, ask: UInt64) -> Grant {
         let stage = plan.stages[stage(of: lease.unit)]
         let known = open[lease.unit]!
-        let first = known.chunks.firstMissing
-        let before = first == 0 ? nil : known.chunks[first - 1]
+        let first = lease.start ?? known.chunks.firstMissing
         let id = unitID(lease.unit)
         return Grant(
             ask: ask, unit: id, shard: plan.shards[id.shard], fingerprint: stage.fingerprint,
             epoch: lease.record.epoch, committed: known.chunks.ranges, firstChunk: first,
-            offset: before?.result.rangeEnd ?? 0, firstSample: first * plan.chunkSize, reads: stage.reads,
+            offset: offset(of: first, in: lease.unit) ?? 0, firstSample: first * plan.chunkSize,
+            reads: stage.reads,
             sources: sources(of: lease.unit),
             isolation: known.trouble.losses.filter(\.isIsolated).map {
                 Grant.Isolation(chunk: $0.chunk, skip: $0.skip)

@@ -76,6 +76,9 @@ package struct LeaseLedger: ~Copyable {
     struct Lease {
         let unit: Int
         let record: GrantRecord
+        let began: Duration
+        /// Where a second lease begins; nil for a first one, which begins at the first missing chunk.
+        let start: Int?
         var deadline: Duration
         /// When samples last advanced, or the lease began.
         var advanced: Duration
@@ -128,6 +131,9 @@ package struct LeaseLedger: ~Copyable {
     var deadlines = DeadlineQueue<Due>()
     var counts: [StageStatus]
     var settled = 0
+    /// Units that may get a second lease, the one with the most left to do last; looked for once a second.
+    var slowUnits: [Int] = []
+    var lastSlowSearch: Duration?
     var lastForgetting: Duration = .zero
     package internal(set) var isDraining = false
 
