@@ -66,17 +66,22 @@ package struct Merger: Sendable {
         let merged = try merge.run(progress: progress)
         let receipt = ShardReceipt(inputs: inputs, bytes: merged.bytes, coverage: merged.coverage)
         do {
-            try dataset.write(ShardReceipt.name(shard: shard.name), receipt.encoded())
+            try configuration.records.write(receiptName(shard), receipt.encoded())
         } catch {
             throw MergerError(.storage, "cannot write the receipt of \(shard.name): \(error)")
         }
         return receipt
     }
 
+    private func receiptName(_ shard: Shard) -> String {
+        "\(ShardReceipt.folder(dataset: configuration.output))/\(shard.name).json"
+    }
+
     /// Removes the unfinished files of a merge that was killed.
     private func removeLeftovers() throws(MergerError) {
         let manager = FileManager.default
-        for folder in [configuration.output, "\(configuration.output)/\(ShardReceipt.folder)"] {
+        let receipts = ShardReceipt.folder(dataset: configuration.output)
+        for folder in [configuration.output, "\(configuration.records.root)/\(receipts)"] {
             guard manager.fileExists(atPath: folder) else { continue }
             do {
                 for name in try manager.contentsOfDirectory(atPath: folder)
@@ -92,9 +97,10 @@ package struct Merger: Sendable {
 
     /// The receipt of a shard whose tar is there and has the receipt's size.
     private func finished(_ shard: Shard) throws(MergerError) -> ShardReceipt? {
-        let name = ShardReceipt.name(shard: shard.name)
+        let name = receiptName(shard)
+        let records = configuration.records
         do throws(StorageError) {
-            guard try dataset.exists(name), let receipt = ShardReceipt(decoding: try dataset.read(name))
+            guard try records.exists(name), let receipt = ShardReceipt(decoding: try records.read(name))
             else {
                 return nil
             }

@@ -2,11 +2,11 @@ import BolsterDataset
 import BolsterDeterminism
 import Foundation
 
-/// What says that a shard of the dataset is finished, and from what it was made: a small file beside the
-/// shards, written after the tar. A merge that finds one with equal inputs, and the tar of that size, keeps
-/// the shard.
+/// What says that a shard of the dataset is finished, and from what it was made: a small file in the run's
+/// output, written after the tar. A merge that finds one with equal inputs, and the tar of that size, keeps
+/// the shard. It does not lie in the dataset, for it names epochs, and two runs' datasets are to be equal.
 ///
-///     <dataset>/.merge/<shard>.json
+///     <run's output>/merge/<XXH64 of the dataset's path>/<shard>.json
 struct ShardReceipt: Codable, Equatable {
     /// SHA-256 over everything that decides the shard's bytes.
     var inputs: String
@@ -14,9 +14,10 @@ struct ShardReceipt: Codable, Equatable {
     var bytes: Int64
     var coverage: Coverage.ShardCoverage
 
-    static let folder = ".merge"
-
-    static func name(shard: String) -> String { "\(folder)/\(shard).json" }
+    /// The receipts' folder, below the run's output.
+    static func folder(dataset path: String) -> String {
+        "merge/\(Hexadecimal.text(of: XXH64Hasher.hash(of: Array(path.utf8))))"
+    }
 
     /// Over the encodings' version, the merge settings, the fingerprints, the source's identity and the names
     /// of the counting record files, which are never written twice.

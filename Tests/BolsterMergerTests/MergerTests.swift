@@ -327,6 +327,21 @@ import Testing
         #expect(try run.samples(of: "dataset/00000.tar")[0].members.map(\.extension).contains("jpg") == false)
     }
 
+    @Test("A run that was killed and went on gives the dataset of one that was not")
+    func otherEpochs() throws {
+        let undisturbed = try fixture(3)
+        try undisturbed.merge()
+        let killed = try fixture(3)
+        let samples = (0..<3).map(RunFixture.sample)
+        for stage in killed.stages {
+            try killed.records.delete(
+                RecordFileName(stage: stage.id.name, shard: "00000", chunk: 0, epoch: "1-1").path)
+        }
+        try killed.writeRecords(killed.shards[0], samples, tar: RunFixture.tar(samples), epoch: "2-7")
+        try killed.merge()
+        #expect(try killed.contents("dataset") == (try undisturbed.contents("dataset")))
+    }
+
     @Test("Mixed compute classes are counted, and refused under --strict")
     func computeClasses() throws {
         let run = try fixture(3)

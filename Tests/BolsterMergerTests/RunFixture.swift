@@ -223,7 +223,7 @@ final class RunFixture {
         return samples
     }
 
-    /// Every file of a dataset but the receipts.
+    /// Every file of a dataset.
     func contents(_ dataset: String) throws -> [String: [UInt8]] {
         let store = ObjectStore(root: path(dataset))
         var contents: [String: [UInt8]] = [:]
