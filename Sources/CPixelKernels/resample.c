@@ -1,5 +1,7 @@
 #include "workspace.h"
 
+#include "pixel_level.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -12,13 +14,11 @@
 
 #pragma STDC FP_CONTRACT OFF
 
-enum { PRECISION = 22 };
-
 static const double pi = 3.14159265358979323846;
 
 static double box(double x) { return x > -0.5 && x <= 0.5 ? 1.0 : 0.0; }
 
-static double bilinear(double x) {
+static inline double bilinear(double x) {
     x = fabs(x);
     return x < 1.0 ? 1.0 - x : 0.0;
 }
@@ -31,12 +31,13 @@ static double hamming(double x) {
     return sin(x) / x * (0.54f + 0.46f * cos(x));
 }
 
-static double bicubic(double x) {
+/* Without branches, so that compilers make vector code of it. */
+static inline double bicubic(double x) {
     const double a = -0.5;
     x = fabs(x);
-    if (x < 1.0) return ((a + 2.0) * x - (a + 3.0)) * x * x + 1;
-    if (x < 2.0) return (((x - 5) * x + 8) * x - 4) * a;
-    return 0.0;
+    double inner = ((a + 2.0) * x - (a + 3.0)) * x * x + 1;
+    double outer = (((x - 5) * x + 8) * x - 4) * a;
+    return x < 1.0 ? inner : x < 2.0 ? outer : 0.0;
 }
 
 static double sinc(double x) {
@@ -55,47 +56,99 @@ static const struct {
     [PIXEL_BICUBIC] = {bicubic, 2.0},   [PIXEL_LANCZOS] = {lanczos, 3.0},
 };
 
-static bool reserve(struct resampling *plan, int32_t out_size) {
-    size_t weights = (size_t)out_size * (size_t)plan->taps;
-    plan->starts = growing_need(&plan->starts_memory, (size_t)out_size * sizeof(int32_t));
-    plan->counts = growing_need(&plan->counts_memory, (size_t)out_size * sizeof(int32_t));
+static bool reserve(struct resampling *plan, int32_t taps, int32_t outputs) {
+    plan->stride = (taps + 7) / 8 * 8;
+    size_t weights = (size_t)outputs * (size_t)plan->stride;
+    plan->starts = growing_need(&plan->starts_memory, (size_t)outputs * sizeof(int32_t));
+    plan->counts = growing_need(&plan->counts_memory, (size_t)outputs * sizeof(int32_t));
     plan->weights = growing_need(&plan->weights_memory, weights * sizeof(int32_t));
-    return plan->starts && plan->counts && plan->weights
-        && growing_need(&plan->exact_memory, (size_t)plan->taps * sizeof(double));
+    plan->parts = growing_need(&plan->parts_memory, weights / 4 * PARTS * sizeof(uint32_t));
+    return plan->starts && plan->counts && plan->weights && plan->parts
+        && growing_need(&plan->exact_memory, (size_t)plan->stride * sizeof(double));
 }
 
-/* Plans outputs first_out ..< first_out + count of a side that shrinks or grows from in_size to full_size. */
-static bool plan_side(
-    struct resampling *plan, int32_t in_size, int32_t full_size, int32_t first_out, int32_t out_size,
-    enum pixel_filter filter) {
-    double scale = (double)(float)in_size / full_size;
-    double stretch = scale < 1.0 ? 1.0 : scale;
-    double support = filters[filter].support * stretch;
-    plan->taps = (int32_t)ceil(support) * 2 + 1;
-    if (!reserve(plan, out_size)) return false;
-    double *exact = plan->exact_memory.bytes;
-    double inverse = 1.0 / stretch;
-    for (int32_t i = 0; i < out_size; i++) {
-        double centre = (first_out + i + 0.5) * scale;
-        int32_t first = (int32_t)(centre - support + 0.5);
+/* A side's geometry: which inputs an output looks at. */
+struct side {
+    int32_t in_size, first_out, outputs;
+    double scale, support, inverse;
+};
+
+/* The weights of every output. `weigh` is a constant where this is inlined. */
+static inline __attribute__((always_inline)) void weigh_side(
+    struct resampling *plan, const struct side *side, double (*weigh)(double)) {
+    double *restrict exact = plan->exact_memory.bytes;
+    int32_t stride = plan->stride;
+    for (int32_t i = 0; i < side->outputs; i++) {
+        double centre = (side->first_out + i + 0.5) * side->scale;
+        int32_t first = (int32_t)(centre - side->support + 0.5);
         if (first < 0) first = 0;
-        int32_t last = (int32_t)(centre + support + 0.5);
-        if (last > in_size) last = in_size;
+        int32_t last = (int32_t)(centre + side->support + 0.5);
+        if (last > side->in_size) last = side->in_size;
         int32_t count = last - first;
+        for (int32_t k = 0; k < stride; k++) exact[k] = weigh((k + first - centre + 0.5) * side->inverse);
         double sum = 0.0;
-        for (int32_t k = 0; k < count; k++) {
-            exact[k] = filters[filter].weight((k + first - centre + 0.5) * inverse);
-            sum += exact[k];
+        for (int32_t k = 0; k < count; k++) sum += exact[k];
+        double divisor = sum != 0.0 ? sum : 1.0;
+        int32_t *restrict weights = plan->weights + (size_t)i * (size_t)stride;
+        for (int32_t k = 0; k < stride; k++) {
+            double weight = exact[k] / divisor * (1 << PRECISION);
+            int32_t rounded = (int32_t)(weight < 0 ? -0.5 + weight : 0.5 + weight);
+            weights[k] = k < count ? rounded : 0;
         }
-        int32_t *weights = plan->weights + (size_t)i * (size_t)plan->taps;
-        for (int32_t k = 0; k < count; k++) {
-            double weight = (sum != 0.0 ? exact[k] / sum : exact[k]) * (1 << PRECISION);
-            weights[k] = (int32_t)(weight < 0 ? -0.5 + weight : 0.5 + weight);
-        }
-        for (int32_t k = count; k < plan->taps; k++) weights[k] = 0;
         plan->starts[i] = first;
         plan->counts[i] = count;
     }
+}
+
+static void weigh_plain(struct resampling *plan, const struct side *side, enum pixel_filter filter) {
+    weigh_side(plan, side, filters[filter].weight);
+}
+
+#if defined(__x86_64__)
+static __attribute__((target("avx2"))) void weigh_bicubic_avx2(struct resampling *plan, const struct side *side) {
+    weigh_side(plan, side, bicubic);
+}
+static __attribute__((target("avx512f,avx512dq,avx512vl,prefer-256-bit"))) void weigh_bicubic_avx512(
+    struct resampling *plan, const struct side *side) {
+    weigh_side(plan, side, bicubic);
+}
+#endif
+
+/* The vector kernels hold weights in 24 bits; normalised weights are far smaller. */
+static bool fits_parts(const struct resampling *plan, int32_t outputs) {
+    int32_t largest = 0;
+    for (size_t index = 0; index < (size_t)outputs * (size_t)plan->stride; index++) {
+        int32_t weight = plan->weights[index] < 0 ? -plan->weights[index] : plan->weights[index];
+        largest = weight > largest ? weight : largest;
+    }
+    return largest < (1 << 23) - (1 << 16);
+}
+
+/* Plans outputs first_out ..< first_out + outputs of a side that goes from in_size to full_size. Lowers
+ * `level` where the weights need it. */
+static bool plan_side(
+    struct resampling *plan, int32_t in_size, int32_t full_size, int32_t first_out, int32_t outputs,
+    enum pixel_filter filter, enum pixel_level *level) {
+    double scale = (double)(float)in_size / full_size;
+    double stretch = scale < 1.0 ? 1.0 : scale;
+    double support = filters[filter].support * stretch;
+    struct side side = {in_size, first_out, outputs, scale, support, 1.0 / stretch};
+    if (!reserve(plan, (int32_t)ceil(support) * 2 + 1, outputs)) return false;
+#if defined(__x86_64__)
+    if (filter == PIXEL_BICUBIC && *level == PIXEL_AVX512 && __builtin_cpu_supports("avx512dq")) {
+        weigh_bicubic_avx512(plan, &side);
+    } else if (filter == PIXEL_BICUBIC && *level != PIXEL_PLAIN) {
+        weigh_bicubic_avx2(plan, &side);
+    } else {
+        weigh_plain(plan, &side, filter);
+    }
+    if (!fits_parts(plan, outputs)) *level = PIXEL_PLAIN;
+    if (*level == PIXEL_AVX512) cut_weights_avx512(plan, outputs);
+    if (*level == PIXEL_AVX2) cut_weights_avx2(plan, outputs);
+#else
+    weigh_plain(plan, &side, filter);
+    *level = PIXEL_PLAIN;
+#endif
     return true;
 }
 
@@ -106,7 +159,7 @@ static uint8_t clip(int32_t sum) {
 
 static void resample_row(const uint8_t *in, uint8_t *out, int32_t width, const struct resampling *plan) {
     for (int32_t x = 0; x < width; x++, out += 3) {
-        const int32_t *weights = plan->weights + (size_t)x * (size_t)plan->taps;
+        const int32_t *weights = plan->weights + (size_t)x * (size_t)plan->stride;
         const uint8_t *pixel = in + (size_t)plan->starts[x] * 3;
         int32_t red = 1 << (PRECISION - 1), green = red, blue = red;
         for (int32_t k = 0; k < plan->counts[x]; k++, pixel += 3) {
@@ -120,13 +173,45 @@ static void resample_row(const uint8_t *in, uint8_t *out, int32_t width, const s
     }
 }
 
-/* One output row from `count` input rows, `length` bytes each. */
-static void resample_column(
-    const uint8_t *in, size_t stride, uint8_t *out, size_t length, const int32_t *weights, int32_t count) {
-    for (size_t x = 0; x < length; x++) {
-        int32_t sum = 1 << (PRECISION - 1);
-        for (int32_t k = 0; k < count; k++) sum += in[x + (size_t)k * stride] * weights[k];
-        out[x] = clip(sum);
+static void resample_rows_plain(const struct row_pass *pass) {
+    for (int32_t y = 0; y < pass->count; y++) {
+        resample_row(
+            pass->in + (size_t)y * pass->in_stride, pass->out + (size_t)y * (size_t)pass->width * 3, pass->width,
+            pass->plan);
+    }
+}
+
+static void resample_columns_plain(const struct column_pass *pass) {
+    const struct resampling *plan = pass->plan;
+    for (int32_t y = 0; y < pass->height; y++) {
+        const uint8_t *in = pass->in + (size_t)(plan->starts[y] - pass->first) * pass->in_stride;
+        const int32_t *weights = plan->weights + (size_t)y * (size_t)plan->stride;
+        uint8_t *out = pass->out + (size_t)y * pass->length;
+        for (size_t x = 0; x < pass->length; x++) {
+            int32_t sum = 1 << (PRECISION - 1);
+            for (int32_t k = 0; k < plan->counts[y]; k++) sum += in[x + (size_t)k * pass->in_stride] * weights[k];
+            out[x] = clip(sum);
+        }
+    }
+}
+
+static void resample_rows(const struct row_pass *pass, enum pixel_level level) {
+    switch (level) {
+#if defined(__x86_64__)
+        case PIXEL_AVX512: resample_rows_avx512(pass); return;
+        case PIXEL_AVX2: resample_rows_avx2(pass); return;
+#endif
+        default: resample_rows_plain(pass); return;
+    }
+}
+
+static void resample_columns(const struct column_pass *pass, enum pixel_level level) {
+    switch (level) {
+#if defined(__x86_64__)
+        case PIXEL_AVX512: resample_columns_avx512(pass); return;
+        case PIXEL_AVX2: resample_columns_avx2(pass); return;
+#endif
+        default: resample_columns_plain(pass); return;
     }
 }
 
@@ -148,34 +233,10 @@ static void resize_nearest(struct pixel_region region, uint8_t *out, struct pixe
     }
 }
 
-/* Rows of `length` bytes, `stride` bytes apart. */
-struct rows {
-    const uint8_t *first;
-    size_t stride;
-    size_t length;
-};
-
-static void resample_rows(
-    struct rows in, uint8_t *out, int32_t width, int32_t count, const struct resampling *across) {
-    size_t length = (size_t)width * 3;
-    for (int32_t y = 0; y < count; y++) {
-        resample_row(in.first + (size_t)y * in.stride, out + (size_t)y * length, width, across);
-    }
-}
-
-/* `in` begins at input row `first`. */
-static void resample_columns(
-    struct rows in, int32_t first, uint8_t *out, int32_t height, const struct resampling *down) {
-    for (int32_t y = 0; y < height; y++) {
-        resample_column(
-            in.first + (size_t)(down->starts[y] - first) * in.stride, in.stride, out + (size_t)y * in.length,
-            in.length, down->weights + (size_t)y * (size_t)down->taps, down->counts[y]);
-    }
-}
-
 /* Both passes; only what the second looks at passes through the first. */
 static bool resample_both(
-    struct pixel_region region, uint8_t *out, struct pixel_window window, struct pixel_workspace *workspace) {
+    struct pixel_region region, uint8_t *out, struct pixel_window window, struct pixel_workspace *workspace,
+    enum pixel_level level) {
     struct resampling *across = &workspace->across, *down = &workspace->down;
     bool columns_first = region.height > window.full_height
         && region.height - window.full_height > 2 * ((int64_t)region.width - window.full_width);
@@ -185,20 +246,24 @@ static bool resample_both(
     int32_t between = second->starts[outputs - 1] + second->counts[outputs - 1] - first;
     if (columns_first) {
         size_t length = (size_t)between * 3;
-        uint8_t *resampled = growing_need(&workspace->rows, (size_t)window.height * length);
-        if (!resampled) return false;
-        struct rows rows = {region.pixels + (size_t)first * 3, region.stride, length};
-        resample_columns(rows, 0, resampled, window.height, down);
+        uint8_t *middle = growing_need(&workspace->rows, (size_t)window.height * length);
+        if (!middle) return false;
+        const uint8_t *in = region.pixels + (size_t)first * 3;
+        struct column_pass columns = {in, region.stride, length, middle, 0, window.height, down};
+        resample_columns(&columns, level);
         for (int32_t x = 0; x < window.width; x++) across->starts[x] -= first;
-        resample_rows((struct rows){resampled, length, length}, out, window.width, window.height, across);
+        struct row_pass rows = {middle, length, out, window.width, window.height, across};
+        resample_rows(&rows, level);
         return true;
     }
     size_t length = (size_t)window.width * 3;
-    uint8_t *resampled = growing_need(&workspace->rows, (size_t)between * length);
-    if (!resampled) return false;
-    struct rows rows = {region.pixels + (size_t)first * region.stride, region.stride, 0};
-    resample_rows(rows, resampled, window.width, between, across);
-    resample_columns((struct rows){resampled, length, length}, first, out, window.height, down);
+    uint8_t *middle = growing_need(&workspace->rows, (size_t)between * length);
+    if (!middle) return false;
+    const uint8_t *in = region.pixels + (size_t)first * region.stride;
+    struct row_pass rows = {in, region.stride, middle, window.width, between, across};
+    resample_rows(&rows, level);
+    struct column_pass columns = {middle, length, length, out, first, window.height, down};
+    resample_columns(&columns, level);
     return true;
 }
 
@@ -210,22 +275,26 @@ bool pixel_resize(
         resize_nearest(region, out, window);
         return true;
     }
+    struct resampling *across = &workspace->across, *down = &workspace->down;
+    enum pixel_level level = pixel_level();
     if (change_width
-        && !plan_side(&workspace->across, region.width, window.full_width, window.left, window.width, filter)) {
+        && !plan_side(across, region.width, window.full_width, window.left, window.width, filter, &level)) {
         return false;
     }
     if (change_height
-        && !plan_side(&workspace->down, region.height, window.full_height, window.top, window.height, filter)) {
+        && !plan_side(down, region.height, window.full_height, window.top, window.height, filter, &level)) {
         return false;
     }
-    if (change_width && change_height) return resample_both(region, out, window, workspace);
+    if (change_width && change_height) return resample_both(region, out, window, workspace, level);
     if (!change_width) region.pixels += (size_t)window.left * 3;
     if (!change_height) region.pixels += (size_t)window.top * region.stride;
-    struct rows rows = {region.pixels, region.stride, (size_t)window.width * 3};
     if (change_width) {
-        resample_rows(rows, out, window.width, window.height, &workspace->across);
+        struct row_pass rows = {region.pixels, region.stride, out, window.width, window.height, across};
+        resample_rows(&rows, level);
     } else if (change_height) {
-        resample_columns(rows, 0, out, window.height, &workspace->down);
+        struct column_pass columns = {
+            region.pixels, region.stride, (size_t)window.width * 3, out, 0, window.height, down};
+        resample_columns(&columns, level);
     } else {
         region.width = window.width;
         region.height = window.height;

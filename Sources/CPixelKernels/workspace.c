@@ -21,6 +21,7 @@ static void release(struct resampling *resampling) {
     free(resampling->counts_memory.bytes);
     free(resampling->weights_memory.bytes);
     free(resampling->exact_memory.bytes);
+    free(resampling->parts_memory.bytes);
 }
 
 void pixel_workspace_free(struct pixel_workspace *workspace) {

@@ -1,5 +1,6 @@
 import BolsterDataset
 import BolsterDeterminism
+import CPixelKernels
 import Foundation
 import Testing
 
@@ -122,12 +123,21 @@ struct ViewCase: Decodable {
     let parameters: String
     let sha256: String
 
+    /// Nil when the kernels of every level make this view, otherwise the first that does not.
     func difference(from image: DecodedImage) throws -> String? {
         let configuration = try AugmentationConfiguration.parse(configuration, file: "configuration")
         let parameters = try AugmentationParameters(parsing: parameters)
-        let view = try Augmentation(configuration).view(parameters, of: image)
-        return SHA256Hasher.digest(of: view).hex == sha256
-            ? nil : "\(file) \(image.width)×\(image.height) \(self.configuration) \(self.parameters)"
+        let augmentation = Augmentation(configuration)
+        for level in [PIXEL_PLAIN, PIXEL_AVX2, PIXEL_AVX512] {
+            pixel_set_level_max(level)
+            defer { pixel_set_level_max(PIXEL_AVX512) }
+            let view = try augmentation.view(parameters, of: image)
+            guard SHA256Hasher.digest(of: view).hex == sha256 else {
+                return "level \(level.rawValue): \(file) \(image.width)×\(image.height) \(self.configuration) "
+                    + self.parameters
+            }
+        }
+        return nil
     }
 }
 

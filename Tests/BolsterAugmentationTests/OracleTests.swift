@@ -5,7 +5,7 @@ import Testing
 
 @testable import BolsterAugmentation
 
-@Suite("Bytes as Pillow and torchvision make them")
+@Suite("Bytes as Pillow and torchvision make them", .serialized)
 struct OracleTests {
     /// A seed that every run repeats, and one that no run had before; both are printed with a failure.
     static let seeds = [2026, Int.random(in: 0..<1_000_000_000)]

@@ -3,6 +3,7 @@
 
 #include "pixel_decode.h"
 #include "pixel_geometry.h"
+#include "pixel_level.h"
 #include "pixel_tensor.h"
 #include "pixel_tone.h"
 #include "pixel_write.h"
