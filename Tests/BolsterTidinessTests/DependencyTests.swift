@@ -37,7 +37,9 @@ import Testing
     ]
 
     /// Come with the toolchain; a pure target may use those of the first line only.
-    private static let pureToolchain: Set<String> = ["Foundation", "FoundationEssentials", "Glibc", "Synchronization"]
+    private static let pureToolchain: Set<String> = [
+        "Foundation", "FoundationEssentials", "Glibc", "Synchronization",
+    ]
     private static let toolchain = pureToolchain.union(["Dispatch"])
     private static let pure: Set<String> = [
         "BolsterDeterminism", "BolsterCompression", "BolsterDataset", "BolsterLeasing", "BolsterRecords",
