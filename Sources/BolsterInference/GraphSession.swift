@@ -118,14 +118,34 @@ struct GraphSession: ~Copyable {
             throw InferenceError(.graphInvalid, "\(path) has no usable tensor named \(name)", file: path)
         }
         let byteCount = max(1, shape.reduce(element.byteCount, *))
-        var memory: UnsafeMutableRawPointer
-        var capacity = byteCount
-        if let existing = bound[name], existing.capacity >= byteCount {
-            (memory, capacity) = (existing.memory, existing.capacity)
-        } else {
-            memory = .allocate(byteCount: byteCount, alignment: 64)
-            memory.initializeMemory(as: UInt8.self, repeating: 0, count: byteCount)
+        let old = bound[name]
+        let kept = old.flatMap { $0.capacity >= byteCount ? $0 : nil }
+        let memory = kept?.memory ?? .allocate(byteCount: byteCount, alignment: 64)
+        let value: OpaquePointer
+        do throws(InferenceError) {
+            value = try boundValue(name, memory, byteCount, shape, element)
+        } catch {
+            if kept == nil { memory.deallocate() }
+            throw error
         }
+        if kept == nil {
+            memory.initializeMemory(as: UInt8.self, repeating: 0, count: byteCount)
+            if let old {
+                memory.copyMemory(from: old.memory, byteCount: min(old.capacity, byteCount))
+                old.memory.deallocate()
+            }
+        }
+        if let old { onnx_release_value(runtime.table, old.value) }
+        bound[name] = BoundTensor(
+            memory: memory, capacity: kept?.capacity ?? byteCount, value: value, shape: shape,
+            element: element)
+    }
+
+    /// A tensor over memory of ours, bound under its name in the place of what was bound before.
+    private borrowing func boundValue(
+        _ name: String, _ memory: UnsafeMutableRawPointer, _ byteCount: Int, _ shape: [Int],
+        _ element: TensorElement
+    ) throws(InferenceError) -> OpaquePointer {
         var value: OpaquePointer?
         try runtime.check(
             onnx_create_tensor(
@@ -133,20 +153,17 @@ struct GraphSession: ~Copyable {
                 element.rawValue, &value), "making the tensor \(name) of shape \(shape) for \(path)")
         guard let value else { throw InferenceError(.runFailed, "\(path): \(name) got no tensor") }
         let isInput = inputs.contains(where: { $0.name == name })
-        try runtime.check(
-            isInput
-                ? onnx_bind_input(runtime.table, binding, name, value)
-                : onnx_bind_output(runtime.table, binding, name, value),
-            "binding \(name) of shape \(shape) of \(path)")
-        if let existing = bound[name] {
-            if existing.memory != memory {
-                memory.copyMemory(from: existing.memory, byteCount: min(existing.capacity, byteCount))
-                existing.memory.deallocate()
-            }
-            onnx_release_value(runtime.table, existing.value)
+        do throws(InferenceError) {
+            try runtime.check(
+                isInput
+                    ? onnx_bind_input(runtime.table, binding, name, value)
+                    : onnx_bind_output(runtime.table, binding, name, value),
+                "binding \(name) of shape \(shape) of \(path)")
+        } catch {
+            onnx_release_value(runtime.table, value)
+            throw error
         }
-        bound[name] = BoundTensor(
-            memory: memory, capacity: capacity, value: value, shape: shape, element: element)
+        return value
     }
 
     /// Computes the outputs from the inputs, in place.

@@ -136,6 +136,9 @@ enum TextRepair {
         if text.allSatisfy({ $0.value < 0x300 }) { return text }
         var view = String.UnicodeScalarView()
         view.append(contentsOf: text)
-        return Array(String(view).precomposedStringWithCanonicalMapping.unicodeScalars)
+        // Foundation leaves a Hangul syllable and the final consonant after it apart unless it takes the
+        // syllable apart itself.
+        let decomposed = String(view).decomposedStringWithCanonicalMapping
+        return Array(decomposed.precomposedStringWithCanonicalMapping.unicodeScalars)
     }
 }

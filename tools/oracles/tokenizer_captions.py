@@ -112,7 +112,11 @@ def mutate(chance, text):
         return text + " " + chance.choice(CAPTIONS)
     if kind == 10:
         low, high = chance.choice([(0x20, 0x250), (0x250, 0xD800), (0x1F000, 0x20000)])
-        return text[:position] + chr(chance.randrange(low, high)) + text[position:]
+        character = chr(chance.randrange(low, high))
+        # Python, the regex module and our own library follow different versions of Unicode.
+        if unicodedata.category(character) == "Cn":
+            return text
+        return text[:position] + character + text[position:]
     if kind in (11, 12, 13):
         return misread(chance, text)
     if kind == 14:
