@@ -9,12 +9,11 @@ extension Augmentation {
         _ parameters: AugmentationParameters, to image: borrowing DecodedImage,
         into view: UnsafeMutableRawBufferPointer
     ) throws(AugmentationError) {
-        let names = parameterNames
-        guard parameters.values.count == names.count else {
+        guard parameters.values.count == parameterNames.count else {
             throw AugmentationError(
                 .unusableParameters,
                 "\(parameters.json.prefix(200)) has \(parameters.values.count) values, the configuration has "
-                    + "\(names.count) transforms with parameters: \(names.joined(separator: ", "))")
+                    + "\(parameterNames.count) transforms with parameters: \(parameterNames.joined(separator: ", "))")
         }
         let size = viewSize(width: image.width, height: image.height)
         precondition(view.count >= size.height * size.width * 3, "a view needs height × width × 3 bytes")
@@ -100,7 +99,7 @@ struct Placement {
     mutating func randomCrop(
         _ crop: AugmentationConfiguration.RandomCrop, _ value: ParameterValue?
     ) throws(AugmentationError) {
-        guard let numbers = value?.integers, numbers.count >= 2 else {
+        guard let top = value?.integer(at: 0), let left = value?.integer(at: 1) else {
             throw AugmentationError(
                 .unusableParameters, "random_crop has \(value?.json ?? "nothing"), expected [top, left]")
         }
@@ -111,19 +110,22 @@ struct Placement {
                 "a random_crop of \(crop.size.width)×\(crop.size.height) does not fit into an image of "
                     + "\(size.width)×\(size.height) pixels; pad_if_needed would pad it")
         }
-        try self.crop(top: numbers[0] - padding.height, left: numbers[1] - padding.width, crop.size)
+        guard top.magnitude <= Self.offsetMax, left.magnitude <= Self.offsetMax else {
+            throw AugmentationError(.unusableParameters, "a random_crop at row \(top), column \(left)")
+        }
+        try self.crop(top: top - padding.height, left: left - padding.width, crop.size)
     }
 
     /// Narrows the region to the box [top, left, height, width] of a random resized crop.
     mutating func cropToBox(_ value: ParameterValue?) throws(AugmentationError) {
-        guard let numbers = value?.integers, numbers.count == 4 else {
+        guard let box = value?.box else {
             throw AugmentationError(
                 .unusableParameters,
                 "random_resized_crop has \(value?.json ?? "nothing"), expected [top, left, height, width]")
         }
         try crop(
-            top: numbers[0], left: numbers[1],
-            AugmentationConfiguration.Size(height: numbers[2], width: numbers[3]))
+            top: box.top, left: box.left,
+            AugmentationConfiguration.Size(height: box.height, width: box.width))
     }
 
     /// The box at (top, left), black where it leaves the image, as Pillow crops.
@@ -131,7 +133,7 @@ struct Placement {
         top: Int, left: Int, _ crop: AugmentationConfiguration.Size
     ) throws(AugmentationError) {
         try Self.check(height: crop.height, width: crop.width)
-        guard abs(top) <= Self.offsetMax, abs(left) <= Self.offsetMax else {
+        guard top.magnitude <= Self.offsetMax, left.magnitude <= Self.offsetMax else {
             throw AugmentationError(.unusableParameters, "a crop at row \(top), column \(left)")
         }
         if top >= 0, left >= 0, top + crop.height <= size.height, left + crop.width <= size.width {
@@ -180,14 +182,17 @@ extension pixel_window {
 }
 
 extension ParameterValue {
-    /// The numbers of a list of whole numbers; nil for anything else.
-    var integers: [Int]? {
-        guard case .list(let values) = self else { return nil }
-        var integers: [Int] = []
-        for value in values {
-            guard let integer = value.integer else { return nil }
-            integers.append(integer)
-        }
-        return integers
+    /// The whole number at a position of a list; nil for anything else.
+    func integer(at position: Int) -> Int? {
+        guard case .list(let values) = self, position < values.count else { return nil }
+        return values[position].integer
+    }
+
+    /// [top, left, height, width] as whole numbers; nil for anything else.
+    var box: (top: Int, left: Int, height: Int, width: Int)? {
+        guard case .list(let values) = self, values.count == 4, let top = values[0].integer,
+            let left = values[1].integer, let height = values[2].integer, let width = values[3].integer
+        else { return nil }
+        return (top, left, height, width)
     }
 }

@@ -17,7 +17,19 @@ package struct Augmentation: Sendable {
     package let configuration: AugmentationConfiguration
     let workspaces = WorkspacePool()
 
-    package init(_ configuration: AugmentationConfiguration) { self.configuration = configuration }
+    /// Which transforms leave parameters, in order: what the values of `AugmentationParameters` mean.
+    package let parameterNames: [String]
+
+    package init(_ configuration: AugmentationConfiguration) {
+        self.configuration = configuration
+        let present = [
+            ("resize", configuration.resize != nil), ("random_crop", configuration.randomCrop != nil),
+            ("random_resized_crop", configuration.randomResizedCrop != nil),
+            ("random_horizontal_flip", configuration.horizontalFlip != nil),
+            ("rand_augment", configuration.randAugment != nil), ("random_erase", configuration.randomErase != nil),
+        ]
+        parameterNames = present.filter(\.1).map(\.0)
+    }
 
     /// The size of a view of an image of that size.
     package func viewSize(width: Int, height: Int) -> AugmentationConfiguration.Size {
@@ -25,18 +37,6 @@ package struct Augmentation: Sendable {
         if let resize = configuration.resize { size = resize.size(from: size) }
         return configuration.randomResizedCrop?.size ?? configuration.randomCrop?.size
             ?? configuration.centerCrop ?? size
-    }
-
-    /// Which transforms leave parameters, in order: what the values of `AugmentationParameters` mean.
-    package var parameterNames: [String] {
-        var names: [String] = []
-        if configuration.resize != nil { names.append("resize") }
-        if configuration.randomCrop != nil { names.append("random_crop") }
-        if configuration.randomResizedCrop != nil { names.append("random_resized_crop") }
-        if configuration.horizontalFlip != nil { names.append("random_horizontal_flip") }
-        if configuration.randAugment != nil { names.append("rand_augment") }
-        if configuration.randomErase != nil { names.append("random_erase") }
-        return names
     }
 }
 

@@ -5,15 +5,26 @@ import Glibc
 /// ((value - mean) / std) in one pass, equal to theirs to the last bit, because a byte has only 256 values and
 /// each is computed as they compute it, in single precision and in their order.
 package struct PixelNormalizer: Sendable {
-    /// 256 values for red, then green, then blue.
-    private let table: [Float]
+    private let scaling: Scaling
+
+    /// The kernels' constants: 3 kilobytes, shared by all copies.
+    private final class Scaling: @unchecked Sendable {
+        // Unchecked: written in init only, freed in deinit only.
+        let values: UnsafeMutablePointer<pixel_scaling>
+
+        init(mean: [Float], std: [Float]) {
+            values = .allocate(capacity: 1)
+            values.initialize(to: pixel_scaling())
+            pixel_scaling_prepare(values, mean, std)
+        }
+
+        deinit { values.deallocate() }
+    }
 
     /// `mean` and `std` have three values each, for pixels from 0 to 1.
     package init(mean: [Double], std: [Double]) {
         precondition(mean.count == 3 && std.count == 3, "a mean and a deviation for each of three channels")
-        table = (0..<768).map { index in
-            (Float(index % 256) / 255 - Float(mean[index / 256])) / Float(std[index / 256])
-        }
+        scaling = Scaling(mean: mean.map { Float($0) }, std: std.map { Float($0) })
     }
 
     /// Writes [3, height, width] single-precision values from height × width × 3 bytes.
@@ -22,7 +33,7 @@ package struct PixelNormalizer: Sendable {
     ) {
         precondition(view.count >= height * width * 3, "a view has height × width × 3 bytes")
         guard let pixels = view.bindMemory(to: UInt8.self).baseAddress else { return }
-        pixel_planes_f32(pixels, height * width, table, out)
+        pixel_planes_f32(pixels, height * width, scaling.values, out)
     }
 
     /// Writes [3, side, side]: the tensor of the view, resized bicubically as PyTorch's `interpolate` does on

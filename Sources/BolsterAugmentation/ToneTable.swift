@@ -1,69 +1,93 @@
 import CPixelKernels
 
 /// 256 values for each of the three channels: what an operation makes of a value, where that depends on
-/// nothing but the value (and, for some, on the image's histogram).
+/// nothing but the value (and, for some, on the image's range or histogram). Lives on the stack while it is
+/// filled and applied.
 struct ToneTable {
-    var values: [UInt8]
+    /// 768 bytes: red, then green, then blue.
+    private let values: UnsafeMutablePointer<UInt8>
 
-    init(_ body: (_ channel: Int, _ value: Int) -> UInt8) {
-        values = (0..<768).map { body($0 / 256, $0 % 256) }
+    /// Lets `fill` write the table, then applies it to `count` pixels.
+    static func apply(
+        to pixels: UnsafeMutablePointer<UInt8>, count: Int, _ fill: (borrowing ToneTable) -> Void
+    ) {
+        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 768) { values in
+            guard let base = values.baseAddress else { return }
+            fill(ToneTable(values: base))
+            pixel_look_up(pixels, count, base)
+        }
+    }
+
+    /// The same value for all channels.
+    private func fill(_ body: (_ value: Int) -> UInt8) {
+        for value in 0..<256 {
+            let result = body(value)
+            values[value] = result
+            values[256 + value] = result
+            values[512 + value] = result
+        }
     }
 
     /// `ImageEnhance.Brightness` and `.Contrast`: a mixture with one level.
-    init(blendingLevel level: UInt8, factor: Double) {
+    func blend(level: UInt8, factor: Double) {
         let alpha = Float(factor)
-        self.init { _, value in pixel_blend_value(level, UInt8(value), alpha) }
+        fill { pixel_blend_value(level, UInt8($0), alpha) }
     }
 
     /// `ImageOps.posterize`: keeps the upper `bits`, 1 to 8.
-    init(posterizingTo bits: Int) {
-        self.init { _, value in UInt8(value & ~((1 << (8 - bits)) - 1)) }
+    func posterize(to bits: Int) {
+        let mask = ~((1 << (8 - bits)) - 1)
+        fill { UInt8($0 & mask) }
     }
 
     /// `ImageOps.solarize`: inverts from `threshold` on.
-    init(solarizingFrom threshold: Double) {
-        self.init { _, value in UInt8(Double(value) < threshold ? value : 255 - value) }
+    func solarize(from threshold: Double) {
+        fill { UInt8(Double($0) < threshold ? $0 : 255 - $0) }
     }
 
-    /// `ImageOps.autocontrast`: stretches each channel to its full range.
-    init(autoContrastOf histogram: [UInt32]) {
-        let ranges = (0..<3).map { channel -> (low: Int, high: Int) in
-            let counts = histogram[channel * 256..<channel * 256 + 256]
-            let low = counts.firstIndex { $0 > 0 } ?? counts.startIndex
-            let high = counts.lastIndex { $0 > 0 } ?? counts.startIndex
-            return (low - channel * 256, high - channel * 256)
-        }
-        self.init { channel, value in
-            let (low, high) = ranges[channel]
-            guard high > low else { return UInt8(value) }
-            let scale = 255.0 / Double(high - low)
-            let offset = Double(-low) * scale
-            return UInt8(min(max(Int(Double(value) * scale + offset), 0), 255))
-        }
-    }
-
-    /// `ImageOps.equalize`: spreads each channel's values evenly.
-    init(equalizing histogram: [UInt32]) {
-        var tables = [UInt8](repeating: 0, count: 768)
-        for channel in 0..<3 {
-            let counts = histogram[channel * 256..<channel * 256 + 256].map(Int.init)
-            let occupied = counts.filter { $0 > 0 }
-            let step = occupied.count > 1 ? (occupied.reduce(0, +) - (occupied.last ?? 0)) / 255 : 0
-            var sum = step / 2
-            for value in 0..<256 {
-                tables[channel * 256 + value] = step == 0 ? UInt8(value) : UInt8(min(sum / step, 255))
-                sum += counts[value]
+    /// `ImageOps.autocontrast`: stretches each channel of these pixels to its full range.
+    func autoContrast(of pixels: UnsafePointer<UInt8>, count: Int) {
+        var low: (UInt8, UInt8, UInt8) = (0, 0, 0)
+        var high: (UInt8, UInt8, UInt8) = (0, 0, 0)
+        withUnsafeMutableBytes(of: &low) { low in
+            withUnsafeMutableBytes(of: &high) { high in
+                pixel_ranges(
+                    pixels, count, low.bindMemory(to: UInt8.self).baseAddress,
+                    high.bindMemory(to: UInt8.self).baseAddress)
             }
         }
-        values = tables
+        stretch(channel: 0, low.0, high.0)
+        stretch(channel: 1, low.1, high.1)
+        stretch(channel: 2, low.2, high.2)
     }
 
-    func apply(to pixels: UnsafeMutablePointer<UInt8>, count: Int) { pixel_look_up(pixels, count, values) }
+    private func stretch(channel: Int, _ low: UInt8, _ high: UInt8) {
+        let scale = high > low ? 255.0 / Double(high - low) : 1
+        let offset = high > low ? -Double(low) * scale : 0
+        for value in 0..<256 {
+            let stretched = Int(Double(value) * scale + offset)
+            values[channel * 256 + value] = UInt8(min(max(stretched, 0), 255))
+        }
+    }
 
-    static func histogram(of pixels: UnsafePointer<UInt8>, count: Int) -> [UInt32] {
-        [UInt32](unsafeUninitializedCapacity: 768) { buffer, written in
-            pixel_histogram(pixels, count, buffer.baseAddress)
-            written = 768
+    /// `ImageOps.equalize`: spreads each channel's values of these pixels evenly.
+    func equalize(_ pixels: UnsafePointer<UInt8>, count: Int) {
+        withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 768) { histogram in
+            pixel_histogram(pixels, count, histogram.baseAddress)
+            for channel in 0..<3 {
+                var occupied = 0
+                var last = 0
+                for value in 0..<256 where histogram[channel * 256 + value] > 0 {
+                    occupied += 1
+                    last = Int(histogram[channel * 256 + value])
+                }
+                let step = occupied > 1 ? (count - last) / 255 : 0
+                var sum = step / 2
+                for value in 0..<256 {
+                    values[channel * 256 + value] = step == 0 ? UInt8(value) : UInt8(min(sum / step, 255))
+                    sum += Int(histogram[channel * 256 + value])
+                }
+            }
         }
     }
 }

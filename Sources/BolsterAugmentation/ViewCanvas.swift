@@ -43,16 +43,17 @@ struct ViewCanvas {
 
     private func erase(_ value: ParameterValue?) throws(AugmentationError) {
         if value == .null { return }
-        guard let numbers = value?.integers, numbers.count == 4, numbers[0] == -1 || numbers.allSatisfy({ $0 >= 0 })
-        else {
+        guard let box = value?.box, box.top == -1 || min(box.top, box.left, box.height, box.width) >= 0 else {
             throw AugmentationError(
                 .unusableParameters,
                 "random_erase has \(value?.json ?? "nothing"), expected [top, left, height, width] or null")
         }
         // A row of -1 is how the trainer's data write "nothing".
-        guard numbers[0] >= 0 else { return }
-        let limited = numbers.map { Int64(min($0, 1 << 30)) }
-        pixel_erase(current, width, height, limited[0], limited[1], limited[2], limited[3])
+        guard box.top >= 0 else { return }
+        let limit = 1 << 30
+        pixel_erase(
+            current, width, height, Int64(min(box.top, limit)), Int64(min(box.left, limit)),
+            Int64(min(box.height, limit)), Int64(min(box.width, limit)))
     }
 
     // MARK: RandAugment
@@ -120,11 +121,11 @@ struct ViewCanvas {
         case .translateY:
             try transform(AffineMatrix(moveY: magnitude.rounded(.towardZero), centre: centre), paint)
         case .rotate: try rotate(magnitude, paint)
-        case .brightness: ToneTable(blendingLevel: 0, factor: factor).apply(to: current, count: count)
+        case .brightness: ToneTable.apply(to: current, count: count) { $0.blend(level: 0, factor: factor) }
         case .color: pixel_colour(current, count, Float(factor))
         case .contrast:
             let mean = Int(Double(pixel_luminance_sum(current, count)) / Double(count) + 0.5)
-            ToneTable(blendingLevel: UInt8(mean), factor: factor).apply(to: current, count: count)
+            ToneTable.apply(to: current, count: count) { $0.blend(level: UInt8(mean), factor: factor) }
         case .sharpness:
             let target = try otherBuffer()
             pixel_sharpen(current, target, width, height, Float(factor))
@@ -133,12 +134,10 @@ struct ViewCanvas {
             guard magnitude >= 1, magnitude < 9 else {
                 throw AugmentationError(.unusableParameters, "posterize to \(magnitude) bits, expected 1 to 8")
             }
-            ToneTable(posterizingTo: Int(magnitude)).apply(to: current, count: count)
-        case .solarize: ToneTable(solarizingFrom: magnitude).apply(to: current, count: count)
-        case .autoContrast:
-            ToneTable(autoContrastOf: ToneTable.histogram(of: current, count: count)).apply(to: current, count: count)
-        case .equalize:
-            ToneTable(equalizing: ToneTable.histogram(of: current, count: count)).apply(to: current, count: count)
+            ToneTable.apply(to: current, count: count) { $0.posterize(to: Int(magnitude)) }
+        case .solarize: ToneTable.apply(to: current, count: count) { $0.solarize(from: magnitude) }
+        case .autoContrast: ToneTable.apply(to: current, count: count) { $0.autoContrast(of: current, count: count) }
+        case .equalize: ToneTable.apply(to: current, count: count) { $0.equalize(current, count: count) }
         }
     }
 

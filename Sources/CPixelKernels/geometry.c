@@ -1,5 +1,8 @@
 #include "pixel_geometry.h"
 
+#include "affine_vector.h"
+#include "pixel_level.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -77,21 +80,47 @@ static void affine_scale(
     }
 }
 
-/* In 16.16 fixed point, which Pillow uses while the coordinates fit. */
-static void affine_fixed(
-    const uint8_t *in, uint8_t *out, int32_t width, int32_t height, const double m[6]) {
-    /* Unsigned, so that a step past the last pixel may wrap. */
-    uint32_t a0 = (uint32_t)fixed_point(m[0]), a1 = (uint32_t)fixed_point(m[1]);
-    uint32_t a3 = (uint32_t)fixed_point(m[3]), a4 = (uint32_t)fixed_point(m[4]);
-    uint32_t a2 = (uint32_t)fixed_point(m[2] + m[0] * 0.5 + m[1] * 0.5);
-    uint32_t a5 = (uint32_t)fixed_point(m[5] + m[3] * 0.5 + m[4] * 0.5);
-    for (int32_t row = 0; row < height; row++, a2 += a1, a5 += a4) {
-        uint32_t x = a2, y = a5;
-        for (int32_t column = 0; column < width; column++, x += a0, y += a3, out += 3) {
+static void affine_fixed_plain(
+    const uint8_t *in, uint8_t *out, int32_t width, int32_t height, const struct fixed_matrix *m) {
+    uint32_t start_x = m->x, start_y = m->y;
+    for (int32_t row = 0; row < height; row++, start_x += m->x_down, start_y += m->y_down) {
+        uint32_t x = start_x, y = start_y;
+        for (int32_t column = 0; column < width; column++, x += m->x_right, y += m->y_right, out += 3) {
             int32_t from_x = (int32_t)x >> 16, from_y = (int32_t)y >> 16;
             if (from_x < 0 || from_x >= width || from_y < 0 || from_y >= height) continue;
             memcpy(out, in + ((size_t)from_y * (size_t)width + (size_t)from_x) * 3, 3);
         }
+    }
+}
+
+/* Sheared along the rows: each output row is a piece of an input row. */
+static void affine_shear_rows(
+    const uint8_t *in, uint8_t *out, int32_t width, int32_t height, const struct fixed_matrix *m) {
+    uint32_t x = m->x, y = m->y;
+    for (int32_t row = 0; row < height; row++, x += m->x_down, y += m->y_down, out += (size_t)width * 3) {
+        int64_t from_x = (int32_t)x >> 16;
+        int32_t from_y = (int32_t)y >> 16;
+        if (from_y < 0 || from_y >= height) continue;
+        int64_t first = from_x < 0 ? -from_x : 0;
+        int64_t last = width - from_x < width ? width - from_x : width;
+        if (first >= last) continue;
+        const uint8_t *from = in + ((int64_t)from_y * width + from_x + first) * 3;
+        memcpy(out + first * 3, from, (size_t)(last - first) * 3);
+    }
+}
+
+/* In 16.16 fixed point, which Pillow uses while the coordinates fit. */
+static void affine_fixed(
+    const uint8_t *in, uint8_t *out, int32_t width, int32_t height, const double m[6]) {
+    /* Unsigned, so that a step past the last pixel may wrap. */
+    struct fixed_matrix fixed = {
+        (uint32_t)fixed_point(m[0]), (uint32_t)fixed_point(m[1]),
+        (uint32_t)fixed_point(m[2] + m[0] * 0.5 + m[1] * 0.5), (uint32_t)fixed_point(m[3]),
+        (uint32_t)fixed_point(m[4]), (uint32_t)fixed_point(m[5] + m[3] * 0.5 + m[4] * 0.5)};
+    if (pixel_level() != PIXEL_PLAIN && fixed.x_right == 1 << 16 && fixed.y_right == 0) {
+        affine_shear_rows(in, out, width, height, &fixed);
+    } else if (!affine_fixed_vector(in, out, width, height, &fixed)) {
+        affine_fixed_plain(in, out, width, height, &fixed);
     }
 }
 

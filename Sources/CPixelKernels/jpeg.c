@@ -288,8 +288,6 @@ enum pixel_status pixel_jpeg_decode(
     }
     state->size = size;
     state->pixels = pixels;
-    /* Four zero components are white in CMYK, black otherwise. */
-    memset(pixels, header.components == 4 ? 255 : 0, (size_t)size.width * size.height * 3);
 
     state->decoder.err = jpeg_std_error(&state->failure.base);
     state->failure.base.error_exit = escape;
@@ -307,6 +305,9 @@ enum pixel_status pixel_jpeg_decode(
         state->cut = true;
         state->decoder.err->format_message((j_common_ptr)&state->decoder, complaint->buffer);
     }
+    /* What no row reached holds zeros: white as four components of CMYK, black otherwise. */
+    size_t row = (size_t)size.width * 3;
+    memset(pixels + state->row * row, header.components == 4 ? 255 : 0, (size.height - state->row) * row);
     bool whole = !state->cut && state->failure.base.num_warnings == 0;
     jpeg_destroy_decompress(&state->decoder);
     free(state->tail);

@@ -9,10 +9,10 @@ void pixel_set_level_max(enum pixel_level maximum) { atomic_store_explicit(&leve
 static enum pixel_level best(void) {
 #if defined(__x86_64__)
     if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")
-        && __builtin_cpu_supports("avx512vnni")) {
+        && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("fma")) {
         return PIXEL_AVX512;
     }
-    if (__builtin_cpu_supports("avx2")) return PIXEL_AVX2;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return PIXEL_AVX2;
 #endif
     return PIXEL_PLAIN;
 }

@@ -2,17 +2,116 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
+
+#include "pixel_level.h"
+#include "planes.h"
 
 /* Bytes to floating-point planes, and PyTorch's bicubic interpolation of planes. */
 
 #pragma STDC FP_CONTRACT OFF
 
-void pixel_planes_f32(const uint8_t *pixels, size_t count, const float tables[768], float *out) {
-    for (size_t index = 0; index < count; index++, pixels += 3) {
-        out[index] = tables[pixels[0]];
-        out[count + index] = tables[256 + pixels[1]];
-        out[2 * count + index] = tables[512 + pixels[2]];
+/* The quotient of small numbers by a constant, correctly rounded: one step of Newton's correction. */
+static float divide(float value, float divisor, float reciprocal) {
+    float quotient = value * reciprocal;
+    return fmaf(fmaf(-quotient, divisor, value), reciprocal, quotient);
+}
+
+void pixel_scaling_prepare(struct pixel_scaling *scaling, const float mean[3], const float deviation[3]) {
+    scaling->exact = true;
+    for (int channel = 0; channel < 3; channel++) {
+        scaling->mean[channel] = mean[channel];
+        scaling->deviation[channel] = deviation[channel];
+        for (int value = 0; value < 256; value++) {
+            float expected = ((float)value / 255.0f - mean[channel]) / deviation[channel];
+            float unit = divide((float)value, 255.0f, 1.0f / 255.0f);
+            float quick = divide(unit - mean[channel], deviation[channel], 1.0f / deviation[channel]);
+            scaling->tables[channel * 256 + value] = expected;
+            if (memcmp(&quick, &expected, sizeof quick) != 0) scaling->exact = false;
+        }
     }
+}
+
+static void planes_plain(
+    const uint8_t *pixels, size_t first, size_t count, const struct pixel_scaling *scaling, float *out) {
+    for (size_t index = first; index < count; index++) {
+        for (size_t channel = 0; channel < 3; channel++) {
+            out[channel * count + index] = scaling->tables[channel * 256 + pixels[index * 3 + channel]];
+        }
+    }
+}
+
+#if defined(__x86_64__)
+
+static inline __attribute__((target("avx512f,avx512bw,avx512vl,fma"))) void scale_avx512(
+    __m128i bytes, const struct pixel_scaling *scaling, int channel, float *out) {
+    __m512 value = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes));
+    __m512 reciprocal = _mm512_set1_ps(1.0f / 255.0f), deviation = _mm512_set1_ps(scaling->deviation[channel]);
+    __m512 quotient = _mm512_mul_ps(value, reciprocal);
+    __m512 rest = _mm512_fnmadd_ps(quotient, _mm512_set1_ps(255.0f), value);
+    __m512 unit = _mm512_fmadd_ps(rest, reciprocal, quotient);
+    __m512 centred = _mm512_sub_ps(unit, _mm512_set1_ps(scaling->mean[channel]));
+    __m512 inverse = _mm512_set1_ps(1.0f / scaling->deviation[channel]);
+    quotient = _mm512_mul_ps(centred, inverse);
+    rest = _mm512_fnmadd_ps(quotient, deviation, centred);
+    _mm512_storeu_ps(out, _mm512_fmadd_ps(rest, inverse, quotient));
+}
+
+static inline __attribute__((target("avx2,fma"))) void scale_avx2(
+    __m128i bytes, const struct pixel_scaling *scaling, int channel, float *out) {
+    __m256 reciprocal = _mm256_set1_ps(1.0f / 255.0f), deviation = _mm256_set1_ps(scaling->deviation[channel]);
+    __m256 inverse = _mm256_set1_ps(1.0f / scaling->deviation[channel]);
+    for (int half = 0; half < 2; half++, bytes = _mm_srli_si128(bytes, 8)) {
+        __m256 value = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes));
+        __m256 quotient = _mm256_mul_ps(value, reciprocal);
+        __m256 rest = _mm256_fnmadd_ps(quotient, _mm256_set1_ps(255.0f), value);
+        __m256 unit = _mm256_fmadd_ps(rest, reciprocal, quotient);
+        __m256 centred = _mm256_sub_ps(unit, _mm256_set1_ps(scaling->mean[channel]));
+        quotient = _mm256_mul_ps(centred, inverse);
+        rest = _mm256_fnmadd_ps(quotient, deviation, centred);
+        _mm256_storeu_ps(out + half * 8, _mm256_fmadd_ps(rest, inverse, quotient));
+    }
+}
+
+static __attribute__((target("avx512f,avx512bw,avx512vl,fma"))) void planes_avx512(
+    const uint8_t *pixels, size_t count, const struct pixel_scaling *scaling, float *out) {
+    size_t index = 0;
+    for (; index + 16 <= count; index += 16) {
+        struct sixteen planes = split_sixteen(pixels + index * 3);
+        for (int channel = 0; channel < 3; channel++) {
+            scale_avx512(planes.channel[channel], scaling, channel, out + (size_t)channel * count + index);
+        }
+    }
+    planes_plain(pixels, index, count, scaling, out);
+}
+
+static __attribute__((target("avx2,fma"))) void planes_avx2(
+    const uint8_t *pixels, size_t count, const struct pixel_scaling *scaling, float *out) {
+    size_t index = 0;
+    for (; index + 16 <= count; index += 16) {
+        struct sixteen planes = split_sixteen(pixels + index * 3);
+        for (int channel = 0; channel < 3; channel++) {
+            scale_avx2(planes.channel[channel], scaling, channel, out + (size_t)channel * count + index);
+        }
+    }
+    planes_plain(pixels, index, count, scaling, out);
+}
+
+#endif
+
+void pixel_planes_f32(const uint8_t *pixels, size_t count, const struct pixel_scaling *scaling, float *out) {
+#if defined(__x86_64__)
+    enum pixel_level level = pixel_level();
+    if (scaling->exact && level == PIXEL_AVX512) {
+        planes_avx512(pixels, count, scaling, out);
+        return;
+    }
+    if (scaling->exact && level == PIXEL_AVX2) {
+        planes_avx2(pixels, count, scaling, out);
+        return;
+    }
+#endif
+    planes_plain(pixels, 0, count, scaling, out);
 }
 
 void pixel_planes_16(const uint8_t *pixels, size_t count, const uint16_t tables[768], uint16_t *out) {

@@ -137,7 +137,7 @@ struct NumberTests {
                     let drawn = augmentation.sample(
                         width: expected.width, height: expected.height, seed: 1, key: "key-\(index / 10)",
                         view: index % 10)
-                    return (drawn.values[0].integers ?? []).map(Double.init)
+                    return (0..<4).map { Double(drawn.values[0].integer(at: $0) ?? 0) }
                 }
                 for side in 0..<4 {
                     let values = boxes.map { $0[side] }

@@ -5,9 +5,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Packed RGB to three planes, each value replaced by its table's: 256 floats for red, then green, blue.
- * `count` counts pixels; the planes lie one after the other, count values each. */
-void pixel_planes_f32(const uint8_t *pixels, size_t count, const float tables[768], float *out);
+/* (value / 255 - mean) / deviation for each channel, in single precision and in this order. `tables` has the
+ * 256 results of red, then green, then blue; `exact` says that the vector kernels' arithmetic, which multiplies
+ * by reciprocals and corrects the rounding, gives the same bits for all of them. */
+struct pixel_scaling {
+    float mean[3], deviation[3];
+    float tables[768];
+    bool exact;
+};
+
+void pixel_scaling_prepare(struct pixel_scaling *scaling, const float mean[3], const float deviation[3]);
+
+/* Packed RGB to three scaled planes, which lie one after the other, `count` values each. */
+void pixel_planes_f32(const uint8_t *pixels, size_t count, const struct pixel_scaling *scaling, float *out);
 
 /* The same with 16-bit values: tables of float16 or bfloat16 bit patterns. */
 void pixel_planes_16(const uint8_t *pixels, size_t count, const uint16_t tables[768], uint16_t *out);

@@ -9,6 +9,9 @@
 /* out[0..255] red, [256..511] green, [512..767] blue. */
 void pixel_histogram(const uint8_t *pixels, size_t count, uint32_t out[768]);
 
+/* The smallest and largest value of each channel. */
+void pixel_ranges(const uint8_t *pixels, size_t count, uint8_t low[3], uint8_t high[3]);
+
 /* One table of 256 values for each channel, in the order of the histogram. */
 void pixel_look_up(uint8_t *pixels, size_t count, const uint8_t tables[768]);
 
