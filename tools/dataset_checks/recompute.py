@@ -16,7 +16,7 @@ from PIL import Image, ImageFile
 from dataset_checks import samples
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "demo"))
-COSINE = 0.999
+COSINE = 0.9999  # rounding to bf16 stays above 0.99999; one step of a pixel off can fall below this
 REAPPLIED = {
     "uint8",
     "resize",
