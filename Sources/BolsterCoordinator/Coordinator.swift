@@ -35,6 +35,7 @@ package final class Coordinator: Sendable {
         /// When the outcome was first seen.
         var over: (outcome: Outcome, at: Duration)?
         var isDrainTold = false
+        var stall = StallAlarm()
     }
 
     private static let tick: Duration = .milliseconds(100)
@@ -72,16 +73,7 @@ package final class Coordinator: Sendable {
         let lock = StateLock(try StateDirectory(configuration.stateDirectory))
         // Bound first: a port in use should not cost a generation.
         let router = try RouterSocket(listen: configuration.listen, security: configuration.security)
-        if !FileManager.default.fileExists(atPath: lock.database),
-            let copy = try LedgerBackup.restore(to: lock.database, from: output)
-        {
-            log.warning(
-                """
-                the state folder is empty: the newest copy of the ledger in the output is taken; what was \
-                committed after it is done again
-                """,
-                metadata: [LogKey.backup: "\(copy)"])
-        }
+        try Self.restoreIfEmpty(lock.database, from: output, log)
         let plan = configuration.plan
         let journal = try LedgerJournal(
             path: lock.database, run: configuration.manifest.name, stages: plan.stages, shards: plan.shards)
@@ -101,6 +93,26 @@ package final class Coordinator: Sendable {
         endpoint = router.endpoint
         backup = LedgerBackup(database: lock.database, output: output, generation: generation, log: log)
         core = Mutex(CoordinatorCore(ledger: ledger, welcome: configuration.welcome, log: log, now: .zero))
+    }
+
+    /// An empty state folder takes the newest copy of the ledger.
+    private static func restoreIfEmpty(_ database: String, from output: ObjectStore, _ log: Logger) throws {
+        guard !FileManager.default.fileExists(atPath: database) else { return }
+        if let copy = try LedgerBackup.restore(to: database, from: output) {
+            log.warning(
+                """
+                the state folder is empty: the newest copy of the ledger in the output is taken; what was \
+                committed after it is done again
+                """,
+                metadata: [LogKey.backup: "\(copy)"])
+        } else if try output.exists("generation/1") {
+            log.warning(
+                """
+                the state folder is empty and the output holds no copy of the ledger, though a run was begun \
+                there: all of it is done again; is --state the folder of the first start?
+                """,
+                metadata: [LogKey.output: "\(output.root)"])
+        }
     }
 
     /// No more leases; `run` returns when those out are back. From any thread.
@@ -150,7 +162,16 @@ package final class Coordinator: Sendable {
         if now >= schedule.progress {
             schedule.progress = now + min(Self.secondTick, configuration.progressEvery)
             core.ticked(now: now, into: &batch)
-            progress(core.status(now: now))
+            let status = core.status(now: now)
+            progress(status)
+            if let silence = schedule.stall.observed(status, now: now) {
+                configuration.log.error(
+                    "nothing has been committed for a long time: look at the workers' logs and at `bolster status`",
+                    metadata: [
+                        LogKey.seconds: "\(silence.components.seconds)",
+                        LogKey.count: "\(status.workersTotal)",
+                    ])
+            }
             for refusal in router.takeRefusals() {
                 configuration.log.warning("a connection was refused", metadata: [LogKey.reason: "\(refusal)"])
             }

@@ -13,5 +13,6 @@ enum LogKey {
     static let attempts = "attempts"
     static let backup = "backup"
     static let count = "count"
-    static let state = "state"
+    static let output = "output"
+    static let seconds = "seconds"
 }
