@@ -1,5 +1,4 @@
 import BolsterDeterminism
-import Glibc
 
 /// Draws the next token of a text from a row of logits, as OpenCLIP's `generate` does and in its order.
 ///
@@ -9,7 +8,9 @@ import Glibc
 struct TokenSampler {
     private let decoding: CaptionDecoding
     private let end: Int
+    /// Of each token; valid after `weigh`.
     private var weights: [Float]
+    /// Tokens of the bin in which the nucleus ends.
     private var order: [Int32] = []
 
     init(_ decoding: CaptionDecoding, vocabularySize: Int, end: Int) {
@@ -65,25 +66,43 @@ struct TokenSampler {
     private mutating func draw(
         _ logits: UnsafeMutableBufferPointer<Float>, threshold: Float, random: inout CounterRandom
     ) -> Int {
-        let top = logits[Self.largest(logits)]
-        let inverse = Float(1 / decoding.temperature)
-        var sum = 0.0
-        order.removeAll(keepingCapacity: true)
-        for index in logits.indices where logits[index] >= threshold {
-            let weight = expf((logits[index] - top) * inverse)
-            weights[order.count] = weight
-            order.append(Int32(index))
-            sum += Double(weight)
+        weigh(logits, inverseTemperature: Float(1 / decoding.temperature))
+        let block = 256
+        var sums: [Double] = []
+        for start in stride(from: 0, to: logits.count, by: block) {
+            var sum = 0.0
+            for index in start..<min(start + block, logits.count) {
+                weights[index] = logits[index] >= threshold ? weights[index] : 0
+                sum += Double(weights[index])
+            }
+            sums.append(sum)
         }
-        let point = random.double() * sum
+        let point = random.double() * sums.reduce(0, +)
+        // Rounding may leave the point at the very end, which the last token with a weight owns.
+        let lastBlock = sums.lastIndex { $0 > 0 } ?? 0
         var reached = 0.0
-        for (position, token) in order.enumerated() {
-            reached += Double(weights[position])
-            if point < reached { return Int(token) }
+        var number = 0
+        while number < lastBlock, point >= reached + sums[number] {
+            reached += sums[number]
+            number += 1
         }
-        // Rounding may leave the point at the very end; the last token with any weight owns it.
-        let last = order.indices.last { weights[$0] > 0 }
-        return last.map { Int(order[$0]) } ?? Self.largest(logits)
+        var drawn = 0
+        for index in number * block..<min((number + 1) * block, logits.count) where weights[index] > 0 {
+            reached += Double(weights[index])
+            drawn = index
+            if point < reached { break }
+        }
+        return drawn
+    }
+
+    /// Sets `weights` to softmax's numerators.
+    private mutating func weigh(
+        _ logits: UnsafeMutableBufferPointer<Float>, inverseTemperature: Float
+    ) {
+        let top = logits[Self.largest(logits)]
+        weights.withUnsafeMutableBufferPointer {
+            Exponential.fill($0, of: logits, minus: top, times: inverseTemperature)
+        }
     }
 
     private mutating func kthLargest(_ logits: UnsafeMutableBufferPointer<Float>) -> Float {
@@ -125,36 +144,41 @@ extension TokenSampler {
     /// the mass crosses `topP` is sorted: a row costs one pass, not a sort of the vocabulary.
     private mutating func nucleusThreshold(_ logits: UnsafeMutableBufferPointer<Float>) -> Float {
         guard decoding.topP < 1 else { return -.greatestFiniteMagnitude }
+        weigh(logits, inverseTemperature: 1)
         let top = logits[Self.largest(logits)]
-        let binsPerUnit: Float = 16
-        let binCount = 512
-        var mass = [Double](repeating: 0, count: binCount)
-        for (index, value) in logits.enumerated() {
-            let weight = expf(value - top)
-            weights[index] = weight
-            mass[Self.bin(top - value, binsPerUnit, binCount)] += Double(weight)
+        var mass = [Double](repeating: 0, count: Self.binCount)
+        mass.withUnsafeMutableBufferPointer { mass in
+            weights.withUnsafeBufferPointer { weights in
+                for index in logits.indices { mass[Self.bin(top - logits[index])] += Double(weights[index]) }
+            }
         }
-        let total = mass.reduce(0, +)
-        let wanted = decoding.topP * total
+        let wanted = decoding.topP * mass.reduce(0, +)
         var above = 0.0
         var crossing = 0
-        while crossing < binCount - 1, above + mass[crossing] < wanted {
+        while crossing < Self.binCount - 1, above + mass[crossing] < wanted {
             above += mass[crossing]
             crossing += 1
         }
-        var inside = logits.filter { Self.bin(top - $0, binsPerUnit, binCount) == crossing }
-        inside.sort(by: >)
-        var threshold = inside.first ?? top
-        for value in inside {
+        order.removeAll(keepingCapacity: true)
+        for index in logits.indices where Self.bin(top - logits[index]) == crossing {
+            order.append(Int32(index))
+        }
+        order.sort { logits[Int($0)] > logits[Int($1)] }
+        var threshold = top
+        for index in order {
             guard above < wanted else { break }
-            threshold = value
-            above += Double(expf(value - top))
+            threshold = logits[Int(index)]
+            above += Double(weights[Int(index)])
         }
         return threshold
     }
 
-    private static func bin(_ distance: Float, _ perUnit: Float, _ count: Int) -> Int {
-        let scaled = distance * perUnit
-        return scaled < Float(count - 1) ? Int(scaled) : count - 1
+    private static let binCount = 512
+
+    /// Sixteen bins to each unit of distance from the largest logit; all that is far away is in the last.
+    private static func bin(_ distance: Float) -> Int {
+        // Adding 2^23 rounds to a whole number, which then is in the lowest bits.
+        let rounded = min(distance, 31) * 16 + 8_388_608
+        return Int(rounded.bitPattern & 511)
     }
 }
