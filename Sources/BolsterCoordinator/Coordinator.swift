@@ -79,6 +79,9 @@ package final class Coordinator: Sendable {
             path: lock.database, run: configuration.manifest.name, stages: plan.stages, shards: plan.shards)
         let generation = try Generation.claim(after: journal.generation(), in: output)
         try journal.note(generation: generation)
+        if configuration.retryQuarantined, case let count = try journal.forgetQuarantines(), count > 0 {
+            log.notice("quarantined units are tried again", metadata: [LogKey.count: "\(count)"])
+        }
         var ledger = LeaseLedger(plan: plan, generation: generation)
         try journal.load(into: &ledger, now: .zero)
         log.info(

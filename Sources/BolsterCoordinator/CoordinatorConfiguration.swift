@@ -22,6 +22,9 @@ package struct CoordinatorConfiguration: Sendable {
     package var security: ServerSecurity?
     package var log: Logger
 
+    /// Gives units that were quarantined in an earlier start all their attempts anew: what was at fault may
+    /// have been mended since.
+    package var retryQuarantined = false
     /// Between two calls of `run`'s closure.
     package var progressEvery: Duration = .seconds(1)
     /// Between two copies of the ledger to the output.

@@ -43,6 +43,18 @@ extension LedgerJournal {
         }
     }
 
+    /// Forgets what went wrong with units that were given up; returns how many there were.
+    func forgetQuarantines() throws(CoordinatorError) -> Int {
+        do {
+            return try queue.write { db in
+                try db.execute(sql: "DELETE FROM trouble WHERE quarantined")
+                return db.changesCount
+            }
+        } catch {
+            throw LedgerDatabase.explained(error, path)
+        }
+    }
+
     static func meta(_ name: String, _ db: Database) throws -> String? {
         try String.fetchOne(db, sql: "SELECT value FROM meta WHERE name = ?", arguments: [name])
     }

@@ -177,4 +177,22 @@ extension CoordinatorTests {
             ).records(stage: "captions.syn_text", shard: 0)
         else { throw CoordinatorError(.ledger, "not quarantined") }
     }
+
+    @Test("Quarantined units stay so, unless a start is told to try them again") func retried() throws {
+        let folder = TemporaryFolder()
+        for (retries, fails, outcome) in [
+            (false, true, Coordinator.Outcome.finished(quarantined: 1, blocked: 1)),
+            (false, false, .finished(quarantined: 1, blocked: 1)),
+            (true, false, .finished(quarantined: 0, blocked: 0)),
+        ] {
+            var configuration = configuration(in: folder, shards: 1)
+            configuration.retryQuarantined = retries
+            let coordinator = try Coordinator(configuration)
+            let running = Running { try coordinator.run { _ in } }
+            let worker = try SocketWorker(
+                "a", endpoint: coordinator.endpoint, failing: fails ? "captions.syn_text" : nil)
+            try Running { try worker.run() }.value()
+            #expect(try running.value() == outcome)
+        }
+    }
 }
