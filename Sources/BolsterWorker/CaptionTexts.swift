@@ -17,7 +17,8 @@ struct CaptionTexts {
             throw WorkerError(
                 .mismatch,
                 "the record file has the XXH64 \(Hexadecimal.text(of: hash)), committed was"
-                    + " \(Hexadecimal.text(of: source.digest)): it was changed after its commit", evidence: name)
+                    + " \(Hexadecimal.text(of: source.digest)): it was changed after its commit",
+                evidence: name)
         }
         file = try RecordFile(decoding: bytes, name: name)
         guard file.header.stage == grant.reads, file.header.shard == grant.shard.name,

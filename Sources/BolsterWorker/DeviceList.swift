@@ -9,14 +9,16 @@ package enum DeviceList {
             let bounds = part.hasPrefix("cuda:") ? part.dropFirst(5).split(separator: "-") : []
             if bounds.count == 2, let first = Int(bounds[0]), let last = Int(bounds[1]) {
                 guard first <= last, last < 1024 else {
-                    throw WorkerError(.wrongDevice, "\"\(part)\" is no range of devices: write cuda:FIRST-LAST")
+                    throw WorkerError(
+                        .wrongDevice, "\"\(part)\" is no range of devices: write cuda:FIRST-LAST")
                 }
                 for ordinal in first...last { devices.append(.cuda(ordinal)) }
             } else {
                 devices.append(try Device(parsing: String(part)))
             }
         }
-        for (index, device) in devices.enumerated() where devices[..<index].contains(device) && device != .cpu {
+        for (index, device) in devices.enumerated() where devices[..<index].contains(device) && device != .cpu
+        {
             throw WorkerError(.wrongDevice, "\(device) stands there twice: one process drives a device")
         }
         return devices

@@ -16,16 +16,20 @@ struct PackageCache {
         let lock = open("\(target).lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
         guard lock >= 0, flock(lock, LOCK_EX) == 0 else {
             throw WorkerError(
-                .mismatch, "the cache cannot be locked: \(String(cString: strerror(errno)))", evidence: "\(target).lock")
+                .mismatch, "the cache cannot be locked: \(String(cString: strerror(errno)))",
+                evidence: "\(target).lock")
         }
         defer { close(lock) }
         if !FileManager.default.fileExists(atPath: target) {
             let partial = "\(target).partial"
-            if FileManager.default.fileExists(atPath: partial) { try FileManager.default.removeItem(atPath: partial) }
+            if FileManager.default.fileExists(atPath: partial) {
+                try FileManager.default.removeItem(atPath: partial)
+            }
             try FileManager.default.copyItem(atPath: package.directory, toPath: partial)
             let copy = try ModelPackage(directory: partial)
             guard copy.digest == package.digest else {
-                throw WorkerError(.mismatch, "the package changed while it was copied", evidence: package.directory)
+                throw WorkerError(
+                    .mismatch, "the package changed while it was copied", evidence: package.directory)
             }
             try copy.verifyFiles()
             try FileManager.default.moveItem(atPath: partial, toPath: target)

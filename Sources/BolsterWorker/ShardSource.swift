@@ -53,7 +53,10 @@ final class ShardSource {
     /// - Parameters:
     ///   - chunk: the first chunk that is read, and `offset` the byte where it starts.
     ///   - isCommitted: chunks whose samples are read past and not handed out.
-    init(shard: Shard, chunk: Int, chunkSize: Int, offset: Int64, committed isCommitted: @escaping (Int) -> Bool) throws {
+    init(
+        shard: Shard, chunk: Int, chunkSize: Int, offset: Int64,
+        committed isCommitted: @escaping (Int) -> Bool
+    ) throws {
         self.chunkSize = chunkSize
         self.isCommitted = isCommitted
         self.chunk = chunk

@@ -81,7 +81,8 @@ final class TeacherEnsemble {
             let vectors = try embed(member)
             guard vectors.count == count * member.width else {
                 throw WorkerError(
-                    .wrongResult, "teacher \(member.name) gave \(vectors.count) numbers for \(count) \(kind)s"
+                    .wrongResult,
+                    "teacher \(member.name) gave \(vectors.count) numbers for \(count) \(kind)s"
                         + " of width \(member.width)")
             }
             for row in 0..<count {
@@ -94,7 +95,8 @@ final class TeacherEnsemble {
                 // NaN fails the comparison too.
                 guard abs(square - 1) < 1e-3 else {
                     throw WorkerError(
-                        .wrongResult, "teacher \(member.name) gave an \(kind) embedding whose squared norm is"
+                        .wrongResult,
+                        "teacher \(member.name) gave an \(kind) embedding whose squared norm is"
                             + " \(square) instead of 1: the model or the device computes wrongly")
                 }
             }

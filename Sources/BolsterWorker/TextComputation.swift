@@ -50,7 +50,8 @@ struct TextComputation: ChunkComputation {
         try embed(waiting.count)
         rows.columns = [
             RecordColumn(
-                name: "text_emb", rounding: embeddings, to: store, rows: textsPerSample, width: ensemble.width)
+                name: "text_emb", rounding: embeddings, to: store, rows: textsPerSample, width: ensemble.width
+            )
         ]
         defer {
             rows = ChunkRows()

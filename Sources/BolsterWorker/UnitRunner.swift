@@ -50,7 +50,8 @@ final class UnitRunner {
     func run(_ stage: Stage, _ grant: Grant, control: some UnitControl) throws {
         guard grant.fingerprint == stage.fingerprint else {
             throw WorkerError(
-                .mismatch, "this worker's manifest and models give the stage another fingerprint than the lease",
+                .mismatch,
+                "this worker's manifest and models give the stage another fingerprint than the lease",
                 evidence: stage.id.name)
         }
         switch stage.kind {
@@ -164,7 +165,8 @@ final class UnitRunner {
     // MARK: Stages that read another stage's records
 
     private func runOverCaptions(
-        _ stage: Stage, _ grant: Grant, _ control: some UnitControl, batch: Int, _ computation: TextComputation
+        _ stage: Stage, _ grant: Grant, _ control: some UnitControl, batch: Int,
+        _ computation: TextComputation
     ) throws {
         var computation = computation
         let isolated = Set(grant.isolation.map(\.chunk))
@@ -198,7 +200,8 @@ final class UnitRunner {
     private func write(_ grant: Grant, _ header: RecordHeader, _ rows: ChunkRows) throws -> ChunkResult {
         guard rows.keys.count == header.samples, rows.skips.count == header.samples else {
             throw WorkerError(
-                .wrongResult, "chunk \(header.chunk) has \(header.samples) samples and \(rows.keys.count) results",
+                .wrongResult,
+                "chunk \(header.chunk) has \(header.samples) samples and \(rows.keys.count) results",
                 evidence: grant.shard.name)
         }
         let file = RecordFile(header: header, keys: rows.keys, skips: rows.skips, columns: rows.columns)

@@ -66,7 +66,8 @@ struct ViewComputation: ChunkComputation {
                 for view in 0..<count {
                     let drawn = augmentation.sample(
                         width: image.width, height: image.height, seed: seed, key: sample.key, view: view)
-                    let target = UnsafeMutableRawBufferPointer(rebasing: pixels[view * bytes..<(view + 1) * bytes])
+                    let target = UnsafeMutableRawBufferPointer(
+                        rebasing: pixels[view * bytes..<(view + 1) * bytes])
                     try augmentation.reapply(drawn, to: image, into: target)
                     parameters.append(drawn)
                 }
@@ -106,7 +107,8 @@ struct ViewComputation: ChunkComputation {
         rows.columns = [
             RecordColumn(name: "param_aug", content: .text(parameters)),
             RecordColumn(
-                name: "image_emb", rounding: embeddings, to: store, rows: viewsPerSample, width: ensemble.width),
+                name: "image_emb", rounding: embeddings, to: store, rows: viewsPerSample,
+                width: ensemble.width),
         ]
         defer {
             rows = ChunkRows()
@@ -124,7 +126,8 @@ struct ViewComputation: ChunkComputation {
     private mutating func embed(_ count: Int) throws {
         guard count > 0 else { return }
         let vectors = try waiting.withUnsafeBytes {
-            try ensemble.embed(views: UnsafeRawBufferPointer(rebasing: $0[..<(count * viewBytes)]), count: count)
+            try ensemble.embed(
+                views: UnsafeRawBufferPointer(rebasing: $0[..<(count * viewBytes)]), count: count)
         }
         waiting.removeFirst(count * viewBytes)
         embeddings.append(contentsOf: vectors)

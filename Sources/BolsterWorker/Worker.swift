@@ -161,7 +161,8 @@ private final class Computation {
 
     private func work(_ grant: Grant) throws {
         guard let runner, let stage = stages[grant.unit.stage] else {
-            throw WorkerError(.mismatch, "a lease names a stage that the manifest has not", evidence: grant.unit.stage)
+            throw WorkerError(
+                .mismatch, "a lease names a stage that the manifest has not", evidence: grant.unit.stage)
         }
         driver.progressed(grant, phase: .loading, chunk: grant.firstChunk, samples: 0)
         do {

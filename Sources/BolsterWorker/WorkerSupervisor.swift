@@ -162,7 +162,9 @@ extension FileHandle {
     fileprivate convenience init(forAppendingTo path: String) throws {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else {
-            throw WorkerError(.mismatch, "the log file cannot be written: \(String(cString: strerror(errno)))", evidence: path)
+            throw WorkerError(
+                .mismatch, "the log file cannot be written: \(String(cString: strerror(errno)))",
+                evidence: path)
         }
         self.init(fileDescriptor: descriptor, closeOnDealloc: true)
     }

@@ -11,7 +11,9 @@ import Testing
         #expect(try DeviceList.parse("cuda:3,cpu") == [.cuda(3), .cpu])
     }
 
-    @Test("What is no device is refused", arguments: ["", "gpu", "cuda:", "cuda:3-1", "cuda:1,cuda:0-1", "cpu,,"])
+    @Test(
+        "What is no device is refused",
+        arguments: ["", "gpu", "cuda:", "cuda:3-1", "cuda:1,cuda:0-1", "cpu,,"])
     func mistakes(text: String) {
         #expect(throws: (any Error).self) { try DeviceList.parse(text) }
     }

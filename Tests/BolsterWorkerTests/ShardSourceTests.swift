@@ -102,7 +102,8 @@ import Testing
         let path = written.shard.location
         try Data(written.bytes[..<(written.bytes.count / 2)]).write(to: URL(fileURLWithPath: path))
         let shard = try #require(InputShards.find(patterns: [path], manifestDirectory: "/").first)
-        let source = try ShardSource(shard: shard, chunk: 0, chunkSize: 4, offset: 0, committed: { _ in false })
+        let source = try ShardSource(
+            shard: shard, chunk: 0, chunkSize: 4, offset: 0, committed: { _ in false })
         var samples = 0
         #expect(throws: DatasetError.self) {
             while let event = try source.next() {
