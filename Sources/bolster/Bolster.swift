@@ -10,18 +10,21 @@ struct Bolster: ParsableCommand {
             A manifest says what to make: which shards, which captioners, which ensemble of teachers. The manifest \
             decides bytes; flags decide where and how fast.
 
-            On one machine:   bolster run MANIFEST --workers 2
-            On a cluster:     bolster coordinate MANIFEST --listen tcp://HOST:5570 --state DIR   (one)
-                              bolster work --coordinator tcp://HOST:5570 --devices cuda:0-7      (many)
-                              bolster merge MANIFEST --out DIR                                   (at the end)
+            On one machine:
+              bolster run MANIFEST --workers 2
+            On a cluster, one coordinator, many workers, a merge at the end:
+              bolster coordinate MANIFEST --listen tcp://*:5570 --state DIR
+              bolster work --coordinator tcp://HOST:5570 --devices cuda:0-7
+              bolster merge MANIFEST --out DIR
 
             Exit codes: 0 all done; 1 it failed; 2 done, but units are quarantined or a check found faults; \
             3 stopped before the end, start again to go on; 4 refused by the coordinator; 64 wrong usage.
             """,
         version: BolsterVersion.text,
         subcommands: [
-            Run.self, Plan.self, Coordinate.self, Work.self, Status.self, Merge.self, Verify.self, Inspect.self,
-            Doctor.self, Keys.self, Embed.self, Caption.self,
+            Run.self, Plan.self, Coordinate.self, Work.self, Status.self, Merge.self, Verify.self,
+            Inspect.self,
+            Doctor.self, Keys.self, Views.self, Embed.self, Caption.self,
         ])
 }
 

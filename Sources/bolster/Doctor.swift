@@ -17,13 +17,17 @@ struct Doctor: ParsableCommand {
                     if let mend { print("         mend it with: \(mend)") }
                 }
             }
-            line(true, "bolster", "\(BolsterVersion.text), \(ProcessInfo.processInfo.activeProcessorCount) cores")
+            line(
+                true, "bolster",
+                "\(BolsterVersion.text), \(ProcessInfo.processInfo.activeProcessorCount) cores")
             do {
                 let runtime = try InferenceRuntime.locate()
                 line(true, "ONNX Runtime", "\(runtime.version) at \(runtime.libraryPath)")
                 line(true, "providers", runtime.providers.joined(separator: ", "))
             } catch {
-                line(false, "ONNX Runtime", "\(error)", mend: "tools/setup.sh, or set BOLSTER_ONNXRUNTIME to the library")
+                line(
+                    false, "ONNX Runtime", "\(error)",
+                    mend: "tools/setup.sh, or set BOLSTER_ONNXRUNTIME to the library")
             }
             let temporary = FileManager.default.temporaryDirectory.path
             line(

@@ -31,7 +31,9 @@ struct Inspect: ParsableCommand {
             if isFolder.boolValue {
                 let package = try ModelPackage(directory: path)
                 try package.verifyFiles()
-                print("model package \(package.name): \(package.kind.rawValue), image \(package.imageSize), files intact")
+                print(
+                    "model package \(package.name): \(package.kind.rawValue), image \(package.imageSize), files intact"
+                )
                 print("digest \(package.digest.hex)")
             } else if path.hasSuffix(".tar") {
                 try showShard(path)
@@ -50,7 +52,9 @@ struct Inspect: ParsableCommand {
         while shown < samples {
             if let sample = try parser.next() {
                 let members = sample.members.map { "\($0.extension) \(bytesText(Int64($0.bytes.count)))" }
-                print("\(sample.key)  bytes \(sample.start)..<\(sample.end)  \(members.joined(separator: ", "))")
+                print(
+                    "\(sample.key)  bytes \(sample.start)..<\(sample.end)  \(members.joined(separator: ", "))"
+                )
                 shown += 1
                 continue
             }
@@ -72,7 +76,9 @@ struct Inspect: ParsableCommand {
             switch column.content {
             case .text: print("column \(column.name): text")
             case .tensor(let type, let rows, let width, let bytes):
-                print("column \(column.name): \(type.rawValue) [\(rows.reduce(0, +)), \(width)], \(bytesText(Int64(bytes.count)))")
+                print(
+                    "column \(column.name): \(type.rawValue) [\(rows.reduce(0, +)), \(width)], \(bytesText(Int64(bytes.count)))"
+                )
             }
         }
         for index in record.keys.indices.prefix(samples) {

@@ -24,7 +24,9 @@ struct Merge: ParsableCommand {
     @Option(help: "The run's folder, instead of the manifest's output.")
     var output: String?
 
-    @Option(help: "The coordinator's state folder, where it is at hand: its ledger says which record files count.")
+    @Option(
+        help: "The coordinator's state folder, where it is at hand: its ledger says which record files count."
+    )
     var state: String?
 
     @Flag(help: "Merge what there is of an unfinished run; the rest is counted as missing.")
@@ -54,7 +56,9 @@ struct Merge: ParsableCommand {
             committed: try state.map { try LedgerReader(stateDirectory: $0).committedFiles() })
         let display = ProgressDisplay()
         let coverage = try Merger(configuration).run { progress in
-            display.show(["merge  \(progress.shardsDone) of \(progress.shards) shards, \(progress.samples) samples"])
+            display.show([
+                "merge  \(progress.shardsDone) of \(progress.shards) shards, \(progress.samples) samples"
+            ])
         }
         display.finish()
         print(coverage.summary)

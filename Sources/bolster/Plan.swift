@@ -88,8 +88,15 @@ struct PlanSummary: Encodable {
             }
         }
         embeddingBytesPerSample = Self.embeddingBytes(run)
-        samples = counting ? try run.shards.reduce(0) { $0 + (try SampleCount.samples(in: $1)) } : nil
+        var census = ShardCensus(kept: Set(run.manifest.input.keepCaptions))
+        for shard in counting ? run.shards : Array(run.shards.prefix(1)) {
+            try census.read(shard, limit: counting ? nil : Self.samplesLookedAt)
+        }
+        samples = counting ? census.samples : nil
     }
+
+    /// Without a count: samples of the first shard that are read to find a mistake early.
+    private static let samplesLookedAt = 16
 
     private static func embeddingBytes(_ run: PreparedRun) -> Int {
         guard let ensemble = run.manifest.ensemble else { return 0 }
@@ -121,7 +128,9 @@ struct PlanSummary: Encodable {
         }
         lines += ["", "models"]
         for model in models {
-            lines.append("  \(padded(model.kind, 10)) \(padded(model.name, 24)) \(model.digest.prefix(12))  \(model.path)")
+            lines.append(
+                "  \(padded(model.kind, 10)) \(padded(model.name, 24)) \(model.digest.prefix(12))  \(model.path)"
+            )
         }
         return lines.joined(separator: "\n")
     }

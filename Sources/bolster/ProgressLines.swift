@@ -22,7 +22,8 @@ enum ProgressLines {
 
     private static func bar(_ part: Double) -> String {
         let full = Int((part * Double(barWidth)).rounded(.down))
-        return "[" + String(repeating: "#", count: full) + String(repeating: ".", count: barWidth - full) + "]"
+        return "[" + String(repeating: "#", count: full) + String(repeating: ".", count: barWidth - full)
+            + "]"
     }
 
     /// From the mean size of the shards done so far; nil before the first.

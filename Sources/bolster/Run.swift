@@ -41,8 +41,12 @@ struct Run: ParsableCommand {
     @OptionGroup var logging: LogOptions
 
     func validate() throws {
-        if workers < 1 || workers > 1024 { throw ValidationError("--workers takes 1 to 1024, not \(workers)") }
-        if let threads, threads < 1 { throw ValidationError("--threads takes a number from 1, not \(threads)") }
+        if workers < 1 || workers > 1024 {
+            throw ValidationError("--workers takes 1 to 1024, not \(workers)")
+        }
+        if let threads, threads < 1 {
+            throw ValidationError("--threads takes a number from 1, not \(threads)")
+        }
     }
 
     func run() throws {
@@ -79,7 +83,8 @@ private struct LocalRun {
         do {
             try FileManager.default.createDirectory(atPath: logs, withIntermediateDirectories: true)
         } catch {
-            throw CommandError("the run's folder cannot be made: \(run.output): \(error.localizedDescription)")
+            throw CommandError(
+                "the run's folder cannot be made: \(run.output): \(error.localizedDescription)")
         }
         var quiet = logging.logger("bolster.coordinator")
         if logging.logLevel == .info { quiet.logLevel = .warning }

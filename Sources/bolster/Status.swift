@@ -48,7 +48,9 @@ struct Status: ParsableCommand {
                         + " heard \(silent) ago \(worker.stages.joined(separator: " "))")
             }
             for unit in status.quarantined {
-                print("quarantined \(unit.unit.stage) \(unit.shard) after \(unit.attempts) attempts: \(unit.message)")
+                print(
+                    "quarantined \(unit.unit.stage) \(unit.shard) after \(unit.attempts) attempts: \(unit.message)"
+                )
             }
             return status.stages.contains { $0.quarantined > 0 } ? .faulty : .done
         }
@@ -77,7 +79,9 @@ enum OperatorQuestion {
         var reply: StatusReply?
         try socket.run(tick: .milliseconds(100)) { frames, _ in
             for bytes in frames {
-                if case .statusReply(let status) = try CoordinatorFrame.decode(bytes).message { reply = status }
+                if case .statusReply(let status) = try CoordinatorFrame.decode(bytes).message {
+                    reply = status
+                }
             }
             if reply != nil || ContinuousClock.now - start > patience { socket.stop() }
             return []

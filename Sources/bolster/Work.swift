@@ -29,7 +29,9 @@ struct Work: ParsableCommand {
     @Option(help: "A folder on this node for verified copies of model packages, shared by all its workers.")
     var cache: String?
 
-    @Option(help: "This worker's name, unique in the run; a restarted worker of the same name takes over at once.")
+    @Option(
+        help: "This worker's name, unique in the run; a restarted worker of the same name takes over at once."
+    )
     var name: String?
 
     @Option(help: "Minutes without a word from the coordinator after which the worker gives up.")
@@ -42,7 +44,9 @@ struct Work: ParsableCommand {
     var supervisedBy: Int32?
 
     func validate() throws {
-        if let threads, threads < 1 { throw ValidationError("--threads takes a number from 1, not \(threads)") }
+        if let threads, threads < 1 {
+            throw ValidationError("--threads takes a number from 1, not \(threads)")
+        }
         _ = try deviceList()
     }
 
@@ -104,8 +108,10 @@ struct Work: ParsableCommand {
 
     private func childArguments(_ device: Device, threads: Int, name: String) -> [String] {
         var arguments = [
-            "work", "--coordinator", coordinator, "--devices", "\(device)", "--threads", "\(threads)", "--name", name,
-            "--supervised-by", "\(getpid())", "--log-level", "\(logging.logLevel)", "--give-up-after", "\(giveUpAfter)",
+            "work", "--coordinator", coordinator, "--devices", "\(device)", "--threads", "\(threads)",
+            "--name", name,
+            "--supervised-by", "\(getpid())", "--log-level", "\(logging.logLevel)", "--give-up-after",
+            "\(giveUpAfter)",
         ]
         if let cache { arguments += ["--cache", cache] }
         arguments += keys.arguments
