@@ -75,9 +75,7 @@ struct Views: ParsableCommand {
     ) throws {
         let name = Self.name(file)
         let bytes = try Data(contentsOf: URL(fileURLWithPath: absolutePath(file)))
-        let image = try bytes.withUnsafeBytes { bytes throws(AugmentationError) in
-            try DecodedImage(decoding: bytes)
-        }
+        let image = try bytes.withUnsafeBytes { try DecodedImage(decoding: $0) }
         if image.truncated { Terminal.note("\(file): cut or damaged, decoded as far as it goes") }
         let parameters =
             stored
@@ -88,9 +86,7 @@ struct Views: ParsableCommand {
         var views: [[UInt8]] = []
         for (index, drawn) in parameters.enumerated() {
             var view = [UInt8](repeating: 0, count: size.height * size.width * 3)
-            try view.withUnsafeMutableBytes { view throws(AugmentationError) in
-                try augmentation.reapply(drawn, to: image, into: view)
-            }
+            try view.withUnsafeMutableBytes { try augmentation.reapply(drawn, to: image, into: $0) }
             switch format {
             case .png:
                 try store.write(
