@@ -34,8 +34,9 @@ package struct ContactSheet {
         let step = Self.margin + 2 * Self.frame
         let whole = Self.fitted(.init(height: image.height, width: image.width), to: Self.imageSide)
         let cell = Self.fitted(size, to: Self.viewSide)
-        let rowsBeside = max(1, (whole.height - Self.margin) / (cell.height + step))
-        let columns = max(1, min(views.count, max(4, (views.count + rowsBeside - 1) / rowsBeside)))
+        // As many rows as stand beside the image, at least two, unless that makes the sheet too wide.
+        let rowsBeside = max(2, whole.height / (cell.height + step))
+        let columns = max(1, min(8, (views.count + rowsBeside - 1) / rowsBeside))
         let rows = (views.count + columns - 1) / columns
         width = 3 * Self.margin + whole.width + columns * (cell.width + step)
         height = 2 * Self.margin + max(whole.height, rows * (cell.height + step))
