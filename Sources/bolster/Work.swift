@@ -93,10 +93,11 @@ struct Work: ParsableCommand {
     private func superviseChildren(_ devices: [Device], threads: Int) throws -> Outcome {
         let base = name ?? Self.hostName
         let slots = devices.enumerated().map { index, device in
-            let name = devices.count == 1 && self.name != nil ? base : "\(base)-\(device)"
+            let twins = devices[..<index].count { $0 == device }
+            let suffix = twins == 0 ? "-\(device)" : "-\(device)-\(twins + 1)"
+            let name = devices.count == 1 && self.name != nil ? base : base + suffix
             return WorkerSupervisor.Slot(
-                name: name,
-                arguments: childArguments(device, threads: threads, name: name))
+                name: name, arguments: childArguments(device, threads: threads, name: name))
         }
         let supervisor = WorkerSupervisor(
             program: try programPath(), slots: slots, log: logging.logger("bolster.supervisor"))
