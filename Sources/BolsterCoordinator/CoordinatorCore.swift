@@ -93,8 +93,10 @@ struct CoordinatorCore: ~Copyable {
         case .ask(let ask):
             asked(ask, sender, peer, now, &batch)
         case .heartbeat(let heartbeat):
-            switch ledger.heartbeatReceived(heartbeat, from: sender, now: now) {
-            case .reply(let revoked, let drain):
+            let following = frame.generation
+            switch ledger.heartbeatReceived(heartbeat, from: sender, following: following, now: now) {
+            case .reply(let revoked, let drain, let changes):
+                batch.changes += changes
                 answer(.heartbeatReply(revoked: revoked, drain: drain), to: peer, in: &batch)
             case .refuse(let refusal): answer(.refused(refusal), to: peer, in: &batch)
             }

@@ -222,7 +222,7 @@ extension WorkerSession {
 
     mutating func heartbeat(now: Duration) -> Action {
         nextHeartbeat = now + (welcome?.heartbeat ?? .seconds(2))
-        let reports = leases.filter { !$0.isAnswered && $0.said == nil }.map {
+        let reports = leases.filter { !$0.isAnswered }.map {
             LeaseReport(epoch: $0.grant.epoch, phase: $0.phase, chunk: $0.chunk, samplesDone: $0.samplesDone)
         }
         return say(.heartbeat(Heartbeat(leases: reports, samplesPerSecond: samplesPerSecond)))

@@ -195,4 +195,39 @@ extension CoordinatorTests {
             #expect(try running.value() == outcome)
         }
     }
+
+    @Test("Promise 5: a coordinator that goes and comes back loses nothing and repeats no work")
+    func comesBack() throws {
+        let folder = TemporaryFolder()
+        var settings = configuration(in: folder, shards: 2)
+        settings.lingering = .seconds(2)
+        var worker: SocketWorker?
+        var working: Running<Void>?
+        var starts = 0
+        var outcome = Coordinator.Outcome.stopped
+        while outcome == .stopped {
+            let coordinator = try Coordinator(settings)
+            settings.listen = coordinator.endpoint
+            starts += 1
+            let isLast = starts == 4
+            let running = Running {
+                try coordinator.run { status in
+                    // Some chunks further than the start before, this one is gone.
+                    let chunks = status.stages.reduce(0) { $0 + $1.chunks }
+                    if !isLast, chunks > 0, chunks < 1_500 { coordinator.stop() }
+                }
+            }
+            if worker == nil {
+                let first = try SocketWorker("a", endpoint: coordinator.endpoint, chunks: 300)
+                worker = first
+                working = Running { try first.run() }
+            }
+            outcome = try running.value()
+        }
+        try working?.value()
+        #expect(outcome == .finished(quarantined: 0, blocked: 0))
+        #expect(worker?.exit == .finished(quarantined: 0, blocked: 0))
+        let made = worker?.grants.map { grant in 300 - grant.committed.reduce(0) { $0 + $1.count } }
+        #expect(made?.reduce(0, +) == 6 * 300)
+    }
 }

@@ -41,9 +41,9 @@ final class TestLedger {
         machine.askReceived(ask, from: sender, now: now)
     }
     func heartbeatReceived(
-        _ heartbeat: Heartbeat, from sender: Sender, now: Duration
+        _ heartbeat: Heartbeat, from sender: Sender, following: UInt64 = 1, now: Duration
     ) -> LeaseLedger.OnHeartbeat {
-        machine.heartbeatReceived(heartbeat, from: sender, now: now)
+        machine.heartbeatReceived(heartbeat, from: sender, following: following, now: now)
     }
     func commitReceived(_ commit: Commit, from sender: Sender, now: Duration) -> LeaseLedger.OnCommit {
         machine.commitReceived(commit, from: sender, now: now)

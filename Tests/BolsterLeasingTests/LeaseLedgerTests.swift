@@ -64,6 +64,18 @@ import Testing
         #expect(ledger.leasesLiving == 1)
     }
 
+    @Test("An Ask that a later one has overtaken gets nothing, whatever the later one got")
+    func overtakenAsk() {
+        let ledger = TestLedger(plan: plan(shards: 2, stages: oneStage), generation: 1)
+        let a = TestWorker("a")
+        a.greet(ledger)
+        a.asks = 7
+        #expect(a.lease(ledger) != nil)
+        a.asks = 5
+        #expect(a.ask(ledger) == .ignore)
+        #expect(ledger.leasesLiving == 1)
+    }
+
     @Test("The next worker goes on after the last committed chunk") func resume() throws {
         let ledger = TestLedger(plan: plan(shards: 1, stages: oneStage), generation: 1)
         let a = TestWorker("a")

@@ -123,7 +123,7 @@ import Testing
         for second in stride(from: 10, through: 20_000, by: 10) {
             #expect(
                 a.report(grant, samples: second, to: ledger, at: .seconds(second))
-                    == .reply(revoked: [], drain: false))
+                    == .reply(revoked: [], drain: false, []))
             #expect(ledger.ticked(now: .seconds(second)).isEmpty)
         }
     }
@@ -153,7 +153,7 @@ import Testing
         _ = ledger.ticked(now: .seconds(20))
         #expect(
             a.report(grant, samples: 4, to: ledger, at: .seconds(21))
-                == .reply(revoked: [grant.epoch], drain: false))
+                == .reply(revoked: [grant.epoch], drain: false, []))
     }
 
     @Test("Promise 4: preemption burns no attempt, however often") func preemption() throws {
@@ -235,5 +235,26 @@ import Testing
         #expect(a.commit(grant, chunk: 1, isLast: true, to: next).isJournalled)
         a.greet(next)
         #expect(a.lease(next, loaded: ["texts.a"])?.unit.stage == "texts.a")
+    }
+
+    @Test("Promise 5: a lease whose Grant died with its coordinator is ready again at once") func lostGrant()
+        throws
+    {
+        let former = ledger()
+        let a = TestWorker("a")
+        a.greet(former)
+        guard case .grant(let grant, let granted) = a.ask(former) else {
+            throw LeasingError(.malformed, "no grant")
+        }
+        let next = TestLedger(plan: former.plan, generation: 2)
+        try next.replayed(granted, now: .zero)
+        a.greet(next)
+        let silence = Heartbeat(leases: [], samplesPerSecond: 0)
+        _ = next.heartbeatReceived(silence, from: a.sender, following: 1, now: .zero)
+        #expect(next.leasesLiving == 1)
+        #expect(
+            next.heartbeatReceived(silence, from: a.sender, following: 2, now: .zero)
+                == .reply(revoked: [], drain: false, [.ended(grant.unit, grant.epoch)]))
+        #expect(a.lease(next)?.unit == grant.unit)
     }
 }

@@ -219,8 +219,10 @@ extension TestLedger {
             case .refuse(let refusal): return .refused(refusal)
             }
         case .heartbeat(let heartbeat):
-            switch heartbeatReceived(heartbeat, from: sender, now: now) {
-            case .reply(let revoked, let drain): return .heartbeatReply(revoked: revoked, drain: drain)
+            switch heartbeatReceived(heartbeat, from: sender, following: frame.generation, now: now) {
+            case .reply(let revoked, let drain, let ended):
+                changes += ended
+                return .heartbeatReply(revoked: revoked, drain: drain)
             case .refuse(let refusal): return .refused(refusal)
             }
         case .commit(let commit):

@@ -16,8 +16,8 @@ extension LeaseLedger {
     /// A worker hands a lease back: drained, preempted or without chunks left to do. Burns nothing.
     package mutating func releaseReceived(_ epoch: Epoch, from sender: Sender, now: Duration) -> OnRelease {
         if let refusal = check(sender, now: now) { return .refuse(refusal) }
-        guard let lease = leases[epoch], lease.record.worker == sender.worker else { return .acknowledge }
-        return .journal(end(epoch, lease))
+        guard leases[epoch]?.record.worker == sender.worker else { return .acknowledge }
+        return .journal(giveBack(epoch))
     }
 
     /// A worker cannot do a unit. The last attempt quarantines it; before, it rests, twice as long each
@@ -54,6 +54,10 @@ extension LeaseLedger {
     }
 
     // MARK: Inside
+
+    mutating func giveBack(_ epoch: Epoch) -> [LedgerChange] {
+        leases[epoch].map { end(epoch, $0) } ?? []
+    }
 
     /// Ends a lease without judging it.
     private mutating func end(_ epoch: Epoch, _ lease: Lease) -> [LedgerChange] {

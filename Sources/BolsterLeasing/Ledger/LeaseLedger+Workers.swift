@@ -6,7 +6,8 @@ extension LeaseLedger {
     }
 
     package enum OnHeartbeat: Equatable {
-        case reply(revoked: [Epoch], drain: Bool)
+        /// Journal (leases that the worker never heard of end), then reply.
+        case reply(revoked: [Epoch], drain: Bool, [LedgerChange])
         case refuse(Refusal)
     }
 
@@ -56,8 +57,13 @@ extension LeaseLedger {
     }
 
     /// A worker reports what it holds and how far each lease is.
+    ///
+    /// A lease of an earlier generation that a worker of this one does not report is one whose Grant was
+    /// lost with the earlier coordinator: no such Grant can arrive any more, so the lease ends at once.
+    ///
+    /// - Parameter following: the generation that the worker follows, as its frame says.
     package mutating func heartbeatReceived(
-        _ heartbeat: Heartbeat, from sender: Sender, now: Duration
+        _ heartbeat: Heartbeat, from sender: Sender, following: UInt64, now: Duration
     ) -> OnHeartbeat {
         if let refusal = check(sender, now: now) { return .refuse(refusal) }
         workers[sender.worker]!.samplesPerSecond = heartbeat.samplesPerSecond
@@ -65,7 +71,15 @@ extension LeaseLedger {
         // Working leases first: those queued behind them live by their progress.
         for report in heartbeat.leases where report.phase != .queued { extend(report, sender, now, &revoked) }
         for report in heartbeat.leases where report.phase == .queued { extend(report, sender, now, &revoked) }
-        return .reply(revoked: revoked, drain: isDraining)
+        var changes: [LedgerChange] = []
+        if following == generation {
+            let reported = heartbeat.leases.map(\.epoch)
+            for epoch in workers[sender.worker]!.leases
+            where epoch.generation < generation && !reported.contains(epoch) {
+                changes += giveBack(epoch)
+            }
+        }
+        return .reply(revoked: revoked, drain: isDraining, changes)
     }
 
     /// In isolation, a worker says which sample it tries next.
