@@ -14,8 +14,12 @@ enum Oracle {
         .deletingLastPathComponent()
     static let golden = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Golden")
 
-    /// How many views are compared; `tools/test.sh` asks for more than a run by hand does.
-    static let viewCases = Int(ProcessInfo.processInfo.environment["BOLSTER_ORACLE_CASES"] ?? "") ?? 600
+    /// How many views are compared: BOLSTER_ORACLE_CASES, or 20,000 in a full run (BOLSTER_TORCH=1), or few.
+    static let viewCases: Int = {
+        let environment = ProcessInfo.processInfo.environment
+        if let cases = Int(environment["BOLSTER_ORACLE_CASES"] ?? "") { return cases }
+        return environment["BOLSTER_TORCH"] == "1" ? 20_000 : 600
+    }()
 
     static let hasPillow = has("numpy", "PIL")
     static let hasTorchvision = hasPillow && has("torch", "torchvision")

@@ -181,12 +181,12 @@ def reapplied(image, configuration, parameters, tools):
     return image
 
 
-def write_views(folder, random, cases):
+def write_views(folder, random, cases, pool_size=None):
     tools = functions()
     (folder / "images").mkdir(parents=True, exist_ok=True)
     pool = []
-    for index in range(max(4, min(60, cases // 20))):
-        image = Image.fromarray(images.picture(random, *images.size(random, 260)))
+    for index in range(pool_size or max(4, min(60, cases // 20))):
+        image = Image.fromarray(images.picture(random, *images.size(random, 260 if pool_size is None else 90)))
         name = f"view-{index:03d}.png"
         (folder / "images" / name).write_bytes(images.saved(image, format="PNG", compress_level=1))
         pool.append((name, image))
