@@ -95,7 +95,8 @@ let package = Package(
             name: "BolsterRecordsTests", dependencies: ["BolsterRecords"], exclude: ["Golden"],
             swiftSettings: settings),
         .testTarget(
-            name: "BolsterAugmentationTests", dependencies: ["BolsterAugmentation"], swiftSettings: settings),
+            name: "BolsterAugmentationTests", dependencies: ["BolsterAugmentation"], exclude: ["Golden"],
+            swiftSettings: settings),
         .testTarget(name: "BolsterMessagingTests", dependencies: ["BolsterMessaging"], swiftSettings: settings),
         .testTarget(
             name: "BolsterInferenceTests", dependencies: ["BolsterInference"], exclude: ["generate_models.py"],
