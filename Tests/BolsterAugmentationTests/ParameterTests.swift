@@ -131,3 +131,40 @@ struct RefusalTests {
         }
     }
 }
+
+@Suite("Hostile parameters")
+struct HostileParameterTests {
+    @Test("Mutated parameter texts are read or refused, and what is read can be applied or is refused")
+    func mutations() throws {
+        var configuration = AugmentationConfiguration()
+        configuration.randomResizedCrop = .init(size: .init(height: 5, width: 4), interpolation: .bicubic)
+        configuration.randAugment = .init()
+        let augmentation = Augmentation(configuration)
+        let pixels = (0..<63).map { UInt8(truncatingIfNeeded: $0 * 71) }
+        let image = try DecodedImage(decoding: try PNGFile.encode(pixels, width: 3, height: 7))
+        var random = CounterRandom(seed: 5, purpose: .augmentation, key: "mutations", index: 0)
+        let letters = Array("0123456789-+.eE[]{},: \"\\nulltruefalse".utf8)
+        var applied = 0
+        for index in 0..<20_000 {
+            let drawn = augmentation.sample(width: 3, height: 7, seed: 1, key: "a", view: index)
+            var text = Array("{\"param_aug\": [\(drawn.json)]}".utf8)
+            for _ in 0..<random.integer(below: 4) {
+                let place = random.integer(below: text.count)
+                switch random.integer(below: 3) {
+                case 0: text[place] = letters[random.integer(below: letters.count)]
+                case 1: text.remove(at: place)
+                default: text.insert(letters[random.integer(below: letters.count)], at: place)
+                }
+            }
+            do {
+                for view in try AugmentationParameters.list(parsing: String(decoding: text, as: UTF8.self)) {
+                    _ = try augmentation.view(view, of: image)
+                    applied += 1
+                }
+            } catch let error as AugmentationError {
+                #expect([.malformedParameters, .unusableParameters].contains(error.code), "\(error)")
+            }
+        }
+        #expect(applied > 5000)
+    }
+}
