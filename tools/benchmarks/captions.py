@@ -27,6 +27,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "Tests/Bols
 import numpy as np  # noqa: E402
 import open_clip  # noqa: E402
 import torch  # noqa: E402
+from open_clip.transform import PreprocessCfg, image_transform_v2  # noqa: E402
 from PIL import Image  # noqa: E402
 
 import export_openclip  # noqa: E402
@@ -120,15 +121,15 @@ def main():
     torch.set_num_threads(arguments.threads)
     generate_models.provide_processors()
     tokenizer = open_clip.get_tokenizer(MODEL)
-    model = random_captioner(9.9, tokenizer.eot_token_id)
+    model = random_captioner(9.6, tokenizer.eot_token_id)
     with tempfile.TemporaryDirectory() as scratch:
         folder = pathlib.Path(scratch)
         package = pathlib.Path(arguments.package or folder / "package")
         if not (package / "model.json").exists():
             export_openclip.export(model, tokenizer, package, MODEL, "random weights, for a benchmark")
         images = write_images(arguments.images, folder)
-        transform = open_clip.image_transform_v2(
-            open_clip.PreprocessCfg(**open_clip.get_model_preprocess_cfg(model)), is_train=False)
+        preprocessing = PreprocessCfg(**open_clip.get_model_preprocess_cfg(model))
+        transform = image_transform_v2(preprocessing, is_train=False)
         pixels = torch.stack([transform(Image.open(path)) for path in images])
         with torch.no_grad():
             compare("top-p 0.9", arguments, model, pixels, package, images, 5, folder)
