@@ -13,7 +13,9 @@ extension Augmentation {
             throw AugmentationError(
                 .unusableParameters,
                 "\(parameters.json.prefix(200)) has \(parameters.values.count) values, the configuration has "
-                    + "\(parameterNames.count) transforms with parameters: \(parameterNames.joined(separator: ", "))")
+                    + "\(parameterNames.count) transforms with parameters: "
+                    + parameterNames.joined(separator: ", ")
+            )
         }
         let size = viewSize(width: image.width, height: image.height)
         precondition(view.count >= size.height * size.width * 3, "a view needs height × width × 3 bytes")
@@ -28,7 +30,8 @@ extension Augmentation {
 
     /// The transforms that choose and scale a part of the image, from the image to the view.
     private func place(
-        _ image: pixel_region, _ values: inout ArraySlice<ParameterValue>, _ view: UnsafeMutablePointer<UInt8>,
+        _ image: pixel_region, _ values: inout ArraySlice<ParameterValue>,
+        _ view: UnsafeMutablePointer<UInt8>,
         _ size: AugmentationConfiguration.Size, _ workspace: Workspace
     ) throws(AugmentationError) {
         var placement = Placement(region: image, workspace: workspace)
@@ -80,14 +83,18 @@ struct Placement {
         if let view { target = view } else { target = try nextBuffer(size) }
         guard
             pixel_resize(region, target, pixel_window(whole: size), interpolation.filter, workspace.handle)
-        else { throw AugmentationError(.outOfMemory, "no memory to resize to \(size.width)×\(size.height) pixels") }
+        else {
+            throw AugmentationError(
+                .outOfMemory, "no memory to resize to \(size.width)×\(size.height) pixels")
+        }
         moveTo(target, size)
     }
 
     /// torchvision's `center_crop`, which pads with black where the image is smaller.
     mutating func centerCrop(_ crop: AugmentationConfiguration.Size) throws(AugmentationError) {
         try self.crop(
-            top: Self.centre(crop.height, in: size.height), left: Self.centre(crop.width, in: size.width), crop)
+            top: Self.centre(crop.height, in: size.height), left: Self.centre(crop.width, in: size.width),
+            crop)
     }
 
     /// Where a centred crop begins: halves are rounded to even, and down where the side is padded.
@@ -104,7 +111,9 @@ struct Placement {
                 .unusableParameters, "random_crop has \(value?.json ?? "nothing"), expected [top, left]")
         }
         let padding = crop.padding(of: size)
-        if size.height + 2 * padding.height < crop.size.height || size.width + 2 * padding.width < crop.size.width {
+        if size.height + 2 * padding.height < crop.size.height
+            || size.width + 2 * padding.width < crop.size.width
+        {
             throw AugmentationError(
                 .imageTooSmall,
                 "a random_crop of \(crop.size.width)×\(crop.size.height) does not fit into an image of "
@@ -155,7 +164,8 @@ struct Placement {
         let pixels = height.multipliedReportingOverflow(by: width)
         guard height > 0, width > 0, !pixels.overflow, pixels.partialValue <= pixelsMax else {
             throw AugmentationError(
-                .unusableParameters, "a crop or size of \(width)×\(height) pixels, expected 1 to \(pixelsMax) in all")
+                .unusableParameters,
+                "a crop or size of \(width)×\(height) pixels, expected 1 to \(pixelsMax) in all")
         }
     }
 
@@ -165,9 +175,12 @@ struct Placement {
         try workspace.image(free, size.height * size.width * 3)
     }
 
-    private mutating func moveTo(_ pixels: UnsafeMutablePointer<UInt8>, _ size: AugmentationConfiguration.Size) {
+    private mutating func moveTo(
+        _ pixels: UnsafeMutablePointer<UInt8>, _ size: AugmentationConfiguration.Size
+    ) {
         region = pixel_region(
-            pixels: UnsafePointer(pixels), width: Int32(size.width), height: Int32(size.height), stride: size.width * 3)
+            pixels: UnsafePointer(pixels), width: Int32(size.width), height: Int32(size.height),
+            stride: size.width * 3)
         free = 1 - free
     }
 }

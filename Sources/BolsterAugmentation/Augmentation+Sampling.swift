@@ -3,9 +3,9 @@ import BolsterDeterminism
 import Glibc
 
 extension Augmentation {
-    /// Draws the parameters of one view of an image of that size. Equal arguments give equal parameters, on any
-    /// machine; over many views they are distributed as torchvision 0.29 draws them, and the draws follow its
-    /// order. Sizes are in pixels and positive.
+    /// Draws the parameters of one view of an image of that size. Equal arguments give equal parameters, on
+    /// any machine; over many views they are distributed as torchvision 0.29 draws them, and the draws follow
+    /// its order. Sizes are in pixels and positive.
     package func sample(
         width: Int, height: Int, seed: UInt64, key: String, view: Int
     ) -> AugmentationParameters {
@@ -126,7 +126,8 @@ extension AugmentationConfiguration.RandAugment {
         guard Double(random.float()) <= probability else { return .null }
         var drawn: [ParameterValue] = []
         for _ in 0..<operations {
-            let operation = RandAugmentOperation.allCases[random.integer(below: RandAugmentOperation.allCases.count)]
+            let operation = RandAugmentOperation.allCases[
+                random.integer(below: RandAugmentOperation.allCases.count)]
             var magnitude = operation.magnitude(magnitude, of: magnitudeBins, size: size)
             if operation.isSigned, random.integer(below: 2) == 1 { magnitude *= -1 }
             drawn.append(.list([.integer(operation.rawValue), .float(magnitude)]))

@@ -26,7 +26,8 @@ package struct Augmentation: Sendable {
             ("resize", configuration.resize != nil), ("random_crop", configuration.randomCrop != nil),
             ("random_resized_crop", configuration.randomResizedCrop != nil),
             ("random_horizontal_flip", configuration.horizontalFlip != nil),
-            ("rand_augment", configuration.randAugment != nil), ("random_erase", configuration.randomErase != nil),
+            ("rand_augment", configuration.randAugment != nil),
+            ("random_erase", configuration.randomErase != nil),
         ]
         parameterNames = present.filter(\.1).map(\.0)
     }
@@ -46,7 +47,8 @@ extension AugmentationConfiguration.Resize {
         switch target {
         case .exactly(let exact): return exact
         case .shorterSide(let short):
-            let longer = Int(Double(short) * Double(max(size.width, size.height)) / Double(min(size.width, size.height)))
+            let longer = Int(
+                Double(short) * Double(max(size.width, size.height)) / Double(min(size.width, size.height)))
             return size.width <= size.height
                 ? AugmentationConfiguration.Size(height: longer, width: short)
                 : AugmentationConfiguration.Size(height: short, width: longer)

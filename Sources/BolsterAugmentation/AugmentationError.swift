@@ -1,5 +1,5 @@
-/// What went wrong while decoding an image or reapplying stored parameters. A sample that meets one is skipped
-/// with `skipReason`; the message goes into the record beside it.
+/// What went wrong while decoding an image or reapplying stored parameters. A sample that meets one is
+/// skipped with `skipReason`; the message goes into the record beside it.
 package struct AugmentationError: Error, CustomStringConvertible, Equatable, Sendable {
     package enum Code: String, Sendable {
         /// Pillow raises an error on these bytes.

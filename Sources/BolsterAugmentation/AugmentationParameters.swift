@@ -38,7 +38,8 @@ package struct AugmentationParameters: Sendable, Equatable {
     ) throws(AugmentationError) -> AugmentationParameters {
         guard case .list(let values) = value else {
             let place = position.map { "view \($0)" } ?? "the view"
-            throw AugmentationError(.malformedParameters, "\(place) is \(value.json), expected a list of parameters")
+            throw AugmentationError(
+                .malformedParameters, "\(place) is \(value.json), expected a list of parameters")
         }
         return AugmentationParameters(values: values)
     }

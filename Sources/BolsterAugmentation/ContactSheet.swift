@@ -1,8 +1,8 @@
 import BolsterDataset
 import CPixelKernels
 
-/// A picture of what an augmentation does to one image: the image with each view's crop box in a colour of its
-/// own, and the views framed in the same colours.
+/// A picture of what an augmentation does to one image: the image with each view's crop box in a colour of
+/// its own, and the views framed in the same colours.
 ///
 ///     +----------------+  +----+ +----+ +----+
 ///     |   image with   |  |view| |view| |view|
@@ -22,7 +22,8 @@ package struct ContactSheet {
     private static let background: [UInt8] = [28, 28, 30]
     /// Told apart by eye, also by most who do not see all colours (Okabe and Ito, 2008).
     private static let colours: [[UInt8]] = [
-        [230, 159, 0], [86, 180, 233], [0, 158, 115], [240, 228, 66], [0, 114, 178], [213, 94, 0], [204, 121, 167],
+        [230, 159, 0], [86, 180, 233], [0, 158, 115], [240, 228, 66], [0, 114, 178], [213, 94, 0],
+        [204, 121, 167],
         [255, 255, 255],
     ]
 
@@ -46,7 +47,8 @@ package struct ContactSheet {
         place(shown, whole, top: Self.margin, left: Self.margin)
         for (index, view) in views.enumerated() {
             let colour = Self.colours[index % Self.colours.count]
-            if let box = augmentation.cropBox(of: parameters[index], width: image.width, height: image.height) {
+            if let box = augmentation.cropBox(of: parameters[index], width: image.width, height: image.height)
+            {
                 let scale = Double(whole.width) / Double(image.width)
                 outline(
                     top: Self.margin + Int(box.top * scale), left: Self.margin + Int(box.left * scale),
@@ -83,7 +85,8 @@ package struct ContactSheet {
         let source = try workspace.image(0, count)
         pixel_copy(region, source)
         let packed = pixel_region(
-            pixels: UnsafePointer(source), width: region.width, height: region.height, stride: Int(region.width) * 3)
+            pixels: UnsafePointer(source), width: region.width, height: region.height,
+            stride: Int(region.width) * 3)
         var pixels = [UInt8](repeating: 0, count: size.height * size.width * 3)
         guard pixel_resize(packed, &pixels, pixel_window(whole: size), PIXEL_BICUBIC, workspace.handle) else {
             throw AugmentationError(.outOfMemory, "no memory for a contact sheet")
@@ -107,9 +110,11 @@ package struct ContactSheet {
     ) {
         for row in max(0, top)..<max(0, min(height, top + max(1, boxHeight))) {
             for column in max(0, left)..<max(0, min(width, left + max(1, boxWidth))) {
-                let edge = min(row - top, top + boxHeight - 1 - row, column - left, left + boxWidth - 1 - column)
+                let edge = min(
+                    row - top, top + boxHeight - 1 - row, column - left, left + boxWidth - 1 - column)
                 if edge < thickness {
-                    pixels.replaceSubrange((row * width + column) * 3..<(row * width + column) * 3 + 3, with: colour)
+                    pixels.replaceSubrange(
+                        (row * width + column) * 3..<(row * width + column) * 3 + 3, with: colour)
                 }
             }
         }
@@ -117,7 +122,8 @@ package struct ContactSheet {
 }
 
 extension Augmentation {
-    /// The part of the image, in its own pixels, that a view's crop took; nil where nothing is cropped at random.
+    /// The part of the image, in its own pixels, that a view's crop took; nil where nothing is cropped at
+    /// random.
     package func cropBox(
         of parameters: AugmentationParameters, width: Int, height: Int
     ) -> (top: Double, left: Double, height: Double, width: Double)? {

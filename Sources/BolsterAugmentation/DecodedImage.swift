@@ -56,7 +56,8 @@ package final class DecodedImage: @unchecked Sendable {
             throw AugmentationError(
                 .imageTooLarge, "the file has \(bytes.count) bytes, at most \(limits.bytesMax) are read")
         }
-        guard let format = ImageFormat(of: bytes), let first = bytes.bindMemory(to: UInt8.self).baseAddress else {
+        guard let format = ImageFormat(of: bytes), let first = bytes.bindMemory(to: UInt8.self).baseAddress
+        else {
             throw AugmentationError(
                 .unsupportedImage, "the first bytes are those of neither JPEG, PNG nor WebP")
         }
@@ -74,7 +75,8 @@ package final class DecodedImage: @unchecked Sendable {
             throw AugmentationError(.outOfMemory, "no memory for \(size.width)×\(size.height) pixels")
         }
         memset(base + pixels * 3, 0, 64)
-        let status = format.decode(first, bytes.count, base.assumingMemoryBound(to: UInt8.self), size, &complaint)
+        let status = format.decode(
+            first, bytes.count, base.assumingMemoryBound(to: UInt8.self), size, &complaint)
         do {
             try Self.check(status, complaint)
         } catch {
@@ -124,7 +126,8 @@ extension pixel_complaint {
 
 extension ImageFormat {
     fileprivate func readSize(
-        _ bytes: UnsafePointer<UInt8>, _ count: Int, _ size: inout pixel_size, _ complaint: inout pixel_complaint
+        _ bytes: UnsafePointer<UInt8>, _ count: Int, _ size: inout pixel_size,
+        _ complaint: inout pixel_complaint
     ) -> pixel_status {
         switch self {
         case .jpeg: pixel_jpeg_size(bytes, count, &size, &complaint)
@@ -134,7 +137,8 @@ extension ImageFormat {
     }
 
     fileprivate func decode(
-        _ bytes: UnsafePointer<UInt8>, _ count: Int, _ pixels: UnsafeMutablePointer<UInt8>, _ size: pixel_size,
+        _ bytes: UnsafePointer<UInt8>, _ count: Int, _ pixels: UnsafeMutablePointer<UInt8>,
+        _ size: pixel_size,
         _ complaint: inout pixel_complaint
     ) -> pixel_status {
         switch self {

@@ -4,7 +4,9 @@ import Glibc
 /// Writes PNG files: what `bolster views` shows.
 package enum PNGFile {
     /// The file of height × width × 3 bytes of pixels. Equal pixels give equal files. Throws `outOfMemory`.
-    package static func encode(_ pixels: [UInt8], width: Int, height: Int) throws(AugmentationError) -> [UInt8] {
+    package static func encode(_ pixels: [UInt8], width: Int, height: Int) throws(AugmentationError)
+        -> [UInt8]
+    {
         precondition(
             width > 0 && height > 0 && pixels.count == width * height * 3,
             "\(pixels.count) bytes for \(width)×\(height) pixels")

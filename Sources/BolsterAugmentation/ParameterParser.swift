@@ -1,5 +1,5 @@
-/// Reads the JSON (RFC 8259) of parameters: numbers, flags, null and lists, and around them at most one object
-/// with a `param_aug` key and one level of string. Every error names the byte where reading stopped.
+/// Reads the JSON (RFC 8259) of parameters: numbers, flags, null and lists, and around them at most one
+/// object with a `param_aug` key and one level of string. Every error names the byte where reading stopped.
 struct ParameterParser {
     /// How deep lists may nest; parameters need four levels.
     static let depthMax = 16
@@ -108,7 +108,8 @@ struct ParameterParser {
         if offset < bytes.count, bytes[offset] | 0x20 == UInt8(ascii: "e") {
             isFloat = true
             offset += 1
-            if offset < bytes.count, bytes[offset] == UInt8(ascii: "+") || bytes[offset] == UInt8(ascii: "-") {
+            if offset < bytes.count, bytes[offset] == UInt8(ascii: "+") || bytes[offset] == UInt8(ascii: "-")
+            {
                 offset += 1
             }
             guard countDigits() > 0 else { throw mistake("a number ends with its exponent") }

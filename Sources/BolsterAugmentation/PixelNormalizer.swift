@@ -2,8 +2,8 @@ import CPixelKernels
 import Glibc
 
 /// Turns an 8-bit view into a model's input: torchvision's `to_tensor` (value / 255) and `normalize`
-/// ((value - mean) / std) in one pass, equal to theirs to the last bit, because a byte has only 256 values and
-/// each is computed as they compute it, in single precision and in their order.
+/// ((value - mean) / std) in one pass, equal to theirs to the last bit, because a byte has only 256 values
+/// and each is computed as they compute it, in single precision and in their order.
 package struct PixelNormalizer: Sendable {
     private let scaling: Scaling
 
@@ -49,7 +49,8 @@ package struct PixelNormalizer: Sendable {
         withUnsafeTemporaryAllocation(of: Float.self, capacity: 3 * height * width) { whole in
             guard let base = whole.baseAddress else { return }
             tensor(fromView: view, height: height, width: width, into: base)
-            guard pixel_interpolate_bicubic(base, 3, Int32(height), Int32(width), out, Int32(side), Int32(side))
+            guard
+                pixel_interpolate_bicubic(base, 3, Int32(height), Int32(width), out, Int32(side), Int32(side))
             else { fatalError("out of memory for \(side) columns of weights") }
         }
     }

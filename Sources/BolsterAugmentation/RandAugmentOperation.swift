@@ -4,13 +4,15 @@ import Glibc
 
 /// The fourteen operations of torchvision's RandAugment, by the numbers that stored parameters use.
 enum RandAugmentOperation: Int, CaseIterable {
-    case identity, shearX, shearY, translateX, translateY, rotate, brightness, color, contrast, sharpness, posterize,
+    case identity, shearX, shearY, translateX, translateY, rotate, brightness, color, contrast, sharpness,
+        posterize,
         solarize, autoContrast, equalize
 
     /// Whether a coin decides the magnitude's sign.
     var isSigned: Bool {
         switch self {
-        case .shearX, .shearY, .translateX, .translateY, .rotate, .brightness, .color, .contrast, .sharpness: true
+        case .shearX, .shearY, .translateX, .translateY, .rotate, .brightness, .color, .contrast, .sharpness:
+            true
         case .identity, .posterize, .solarize, .autoContrast, .equalize: false
         }
     }
@@ -50,7 +52,8 @@ struct AffineMatrix {
     /// torchvision's `affine` with angle 0 and scale 1: sheared by degrees, moved by pixels, about a centre.
     /// Each expression keeps torchvision's order of operations.
     init(
-        shearX: Double = 0, shearY: Double = 0, moveX: Double = 0, moveY: Double = 0, centre: (x: Double, y: Double)
+        shearX: Double = 0, shearY: Double = 0, moveX: Double = 0, moveY: Double = 0,
+        centre: (x: Double, y: Double)
     ) {
         let sx = shearX * (Double.pi / 180)
         let sy = shearY * (Double.pi / 180)

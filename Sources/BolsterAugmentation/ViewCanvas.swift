@@ -25,7 +25,9 @@ struct ViewCanvas {
         _ configuration: AugmentationConfiguration, _ values: inout ArraySlice<ParameterValue>
     ) throws(AugmentationError) {
         if configuration.horizontalFlip != nil { try flip(values.popFirst()) }
-        if let randAugment = configuration.randAugment { try self.randAugment(randAugment, values.popFirst()) }
+        if let randAugment = configuration.randAugment {
+            try self.randAugment(randAugment, values.popFirst())
+        }
         if configuration.randomErase != nil { try erase(values.popFirst()) }
         if current != view { view.update(from: current, count: count * 3) }
     }
@@ -65,7 +67,9 @@ struct ViewCanvas {
         guard case .list(let drawn)? = value, drawn.count >= configuration.operations else {
             throw AugmentationError(
                 .unusableParameters,
-                "rand_augment has \(value?.json ?? "nothing"), expected \(configuration.operations) operations")
+                "rand_augment has \(value?.json ?? "nothing"), expected "
+                    + "\(configuration.operations) operations"
+            )
         }
         let paint = try Paint(configuration)
         for pair in drawn.prefix(configuration.operations) {
@@ -75,7 +79,8 @@ struct ViewCanvas {
             else {
                 throw AugmentationError(
                     .unusableParameters,
-                    "rand_augment has the operation \(pair.json), expected [0...13, a magnitude within ±1e6]")
+                    "rand_augment has the operation \(pair.json), expected "
+                        + "[0...13, a magnitude within ±1e6]")
             }
             try apply(operation, magnitude, paint)
         }
@@ -90,16 +95,19 @@ struct ViewCanvas {
             guard [.nearest, .bilinear, .bicubic].contains(configuration.interpolation) else {
                 throw AugmentationError(
                     .unusableParameters,
-                    "rand_augment with interpolation \(configuration.interpolation.rawValue): Pillow transforms with "
-                        + "nearest, bilinear or bicubic only")
+                    "rand_augment with interpolation \(configuration.interpolation.rawValue): "
+                        + "Pillow transforms with nearest, bilinear or bicubic only")
             }
             filter = configuration.interpolation.filter
             let channels = (configuration.fill ?? [0]).map { UInt8(min(max($0, 0), 255)) }
             guard channels.count == 1 || channels.count == 3 else {
                 throw AugmentationError(
-                    .unusableParameters, "rand_augment with \(channels.count) values of fill, expected 1 or 3")
+                    .unusableParameters, "rand_augment with \(channels.count) values of fill, expected 1 or 3"
+                )
             }
-            fill = channels.count == 1 ? (channels[0], channels[0], channels[0]) : (channels[0], channels[1], channels[2])
+            fill =
+                channels.count == 1
+                ? (channels[0], channels[0], channels[0]) : (channels[0], channels[1], channels[2])
         }
     }
 
@@ -132,11 +140,13 @@ struct ViewCanvas {
             current = target
         case .posterize:
             guard magnitude >= 1, magnitude < 9 else {
-                throw AugmentationError(.unusableParameters, "posterize to \(magnitude) bits, expected 1 to 8")
+                throw AugmentationError(
+                    .unusableParameters, "posterize to \(magnitude) bits, expected 1 to 8")
             }
             ToneTable.apply(to: current, count: count) { $0.posterize(to: Int(magnitude)) }
         case .solarize: ToneTable.apply(to: current, count: count) { $0.solarize(from: magnitude) }
-        case .autoContrast: ToneTable.apply(to: current, count: count) { $0.autoContrast(of: current, count: count) }
+        case .autoContrast:
+            ToneTable.apply(to: current, count: count) { $0.autoContrast(of: current, count: count) }
         case .equalize: ToneTable.apply(to: current, count: count) { $0.equalize(current, count: count) }
         }
     }
@@ -146,7 +156,8 @@ struct ViewCanvas {
         withUnsafeBytes(of: matrix.values) { values in
             withUnsafeBytes(of: paint.fill) { fill in
                 pixel_affine(
-                    current, target, width, height, values.bindMemory(to: Double.self).baseAddress, paint.filter,
+                    current, target, width, height, values.bindMemory(to: Double.self).baseAddress,
+                    paint.filter,
                     fill.bindMemory(to: UInt8.self).baseAddress)
             }
         }
@@ -157,7 +168,8 @@ struct ViewCanvas {
         let target = try otherBuffer()
         withUnsafeBytes(of: paint.fill) { fill in
             pixel_rotate(
-                current, target, width, height, angle, paint.filter, fill.bindMemory(to: UInt8.self).baseAddress)
+                current, target, width, height, angle, paint.filter,
+                fill.bindMemory(to: UInt8.self).baseAddress)
         }
         current = target
     }

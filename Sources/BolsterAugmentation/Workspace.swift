@@ -7,7 +7,9 @@ final class Workspace: @unchecked Sendable {
     let handle: OpaquePointer
 
     init() {
-        guard let handle = pixel_workspace_create() else { fatalError("out of memory for 300 bytes of workspace") }
+        guard let handle = pixel_workspace_create() else {
+            fatalError("out of memory for 300 bytes of workspace")
+        }
         self.handle = handle
     }
 

@@ -37,7 +37,8 @@ static AVX512 void affine_avx512(
     const __m512i right_x = _mm512_mullo_epi32(lane, _mm512_set1_epi32((int)m->x_right));
     const __m512i right_y = _mm512_mullo_epi32(lane, _mm512_set1_epi32((int)m->y_right));
     /* Four pixels to twelve bytes within a lane, then the lanes together, and the mask likewise. */
-    const __m512i three = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1, -1, -1, -1));
+    const __m512i three = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, -1,
+        -1, -1, -1));
     const __m512i together = _mm512_setr_epi32(0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 13, 14, 3, 7, 11, 15);
     for (int32_t row = 0; row < height; row++) {
         uint32_t x = m->x + (uint32_t)row * m->x_down, y = m->y + (uint32_t)row * m->y_down;

@@ -53,11 +53,13 @@ void pixel_flip(uint8_t *pixels, int32_t width, int32_t height) {
 }
 
 void pixel_erase(
-    uint8_t *pixels, int32_t width, int32_t height, int64_t top, int64_t left, int64_t rows, int64_t columns) {
+    uint8_t *pixels, int32_t width, int32_t height, int64_t top, int64_t left, int64_t rows,
+        int64_t columns) {
     int64_t bottom = top + rows < height ? top + rows : height;
     int64_t right = left + columns < width ? left + columns : width;
     if (top < 0 || left < 0 || right <= left) return;
-    for (int64_t y = top; y < bottom; y++) memset(pixels + (y * width + left) * 3, 0, (size_t)(right - left) * 3);
+    for (int64_t y = top; y < bottom; y++) memset(pixels + (y * width + left) * 3, 0,
+        (size_t)(right - left) * 3);
 }
 
 /* MARK: Affine */
@@ -177,7 +179,8 @@ static void affine_smooth(
                 double values[4];
                 const uint8_t *base = in + channel;
                 size_t stride = (size_t)width * 3;
-                values[0] = interpolate_row(base + (size_t)clamp(top, height) * stride, left, width, dx, filter);
+                values[0] = interpolate_row(base + (size_t)clamp(top, height) * stride, left, width, dx,
+                    filter);
                 for (int k = 1; k < taps; k++) {
                     bool inside = top + k >= 0 && top + k < height;
                     values[k] = inside
@@ -185,7 +188,8 @@ static void affine_smooth(
                         : values[k - 1];
                 }
                 double value = filter == PIXEL_BILINEAR ? values[0] + (values[1] - values[0]) * dy
-                                                        : cubic(values[0], values[1], values[2], values[3], dy);
+                                                        : cubic(values[0], values[1], values[2], values[3],
+                                                            dy);
                 out[channel] = value <= 0.0 ? 0 : value >= 255.0 ? 255 : (uint8_t)value;
             }
         }

@@ -14,7 +14,8 @@
 
 enum { BLOCK = 65536 };
 
-static enum pixel_status complain(struct pixel_complaint *complaint, enum pixel_status status, const char *text) {
+static enum pixel_status complain(struct pixel_complaint *complaint, enum pixel_status status,
+    const char *text) {
     snprintf(complaint->buffer, sizeof complaint->buffer, "%s", text);
     return status;
 }
@@ -33,7 +34,8 @@ static bool is_frame_header(unsigned marker) {
 }
 
 static bool has_segment(unsigned marker) {
-    return is_frame_header(marker) || marker == 0xFFC4 || marker == 0xFFCC || (marker >= 0xFFDA && marker <= 0xFFDF)
+    return is_frame_header(marker) || marker == 0xFFC4 || marker == 0xFFCC
+        || (marker >= 0xFFDA && marker <= 0xFFDF)
         || (marker >= 0xFFE0 && marker <= 0xFFEF) || marker == 0xFFFE;
 }
 
@@ -51,12 +53,15 @@ static enum pixel_status read_frame_header(
     header->components = segment[5];
     if (header->components != 1 && header->components != 3 && header->components != 4) {
         snprintf(
-            complaint->buffer, sizeof complaint->buffer, "the JPEG has %d components, only 1, 3 and 4 can be read",
+            complaint->buffer, sizeof complaint->buffer,
+                "the JPEG has %d components, only 1, 3 and 4 can be read",
             header->components);
         return PIXEL_UNDECODABLE;
     }
     /* Each component has an identifier, a sampling and a table; Pillow stops at a cut triple. */
-    if ((length - 6) % 3 != 0) return complain(complaint, PIXEL_UNDECODABLE, "the JPEG's frame header is cut");
+    if ((length - 6) % 3 != 0) {
+        return complain(complaint, PIXEL_UNDECODABLE, "the JPEG's frame header is cut");
+    }
     return PIXEL_OK;
 }
 
@@ -92,9 +97,13 @@ static enum pixel_status read_header(
         unsigned marker = 0xFF00 | bytes[position++];
         if (marker == 0xFFFF) continue;
         if (marker != 0xFF00) {
-            if (marker < 0xFFC0) return complain(complaint, PIXEL_UNDECODABLE, "the JPEG has an unknown marker");
+            if (marker < 0xFFC0) {
+                return complain(complaint, PIXEL_UNDECODABLE, "the JPEG has an unknown marker");
+            }
             if (has_segment(marker)) {
-                if (count - position < 2) return complain(complaint, PIXEL_UNDECODABLE, "the JPEG ends in its header");
+                if (count - position < 2) {
+                    return complain(complaint, PIXEL_UNDECODABLE, "the JPEG ends in its header");
+                }
                 size_t length = (size_t)bytes[position] << 8 | bytes[position + 1];
                 position += 2;
                 length = length < 2 ? 0 : length - 2;
@@ -114,7 +123,8 @@ static enum pixel_status read_header(
                 position += length;
                 if (marker == 0xFFDA) {
                     if (header->size.width == 0 || header->size.height == 0) {
-                        return complain(complaint, PIXEL_UNDECODABLE, "the JPEG's scan comes before its size");
+                        return complain(complaint, PIXEL_UNDECODABLE,
+                            "the JPEG's scan comes before its size");
                     }
                     return PIXEL_OK;
                 }

@@ -4,11 +4,13 @@
 
 static atomic_int level_max = PIXEL_AVX512;
 
-void pixel_set_level_max(enum pixel_level maximum) { atomic_store_explicit(&level_max, maximum, memory_order_relaxed); }
+void pixel_set_level_max(enum pixel_level maximum) { atomic_store_explicit(&level_max, maximum,
+    memory_order_relaxed); }
 
 static enum pixel_level best(void) {
 #if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl")
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
+        && __builtin_cpu_supports("avx512vl")
         && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("fma")) {
         return PIXEL_AVX512;
     }

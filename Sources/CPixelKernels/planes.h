@@ -13,8 +13,10 @@ struct sixteen {
 
 #define SHUFFLES __attribute__((target("ssse3"), always_inline))
 
-static inline SHUFFLES __m128i gather_three(__m128i a, __m128i b, __m128i c, __m128i ma, __m128i mb, __m128i mc) {
-    return _mm_or_si128(_mm_or_si128(_mm_shuffle_epi8(a, ma), _mm_shuffle_epi8(b, mb)), _mm_shuffle_epi8(c, mc));
+static inline SHUFFLES __m128i gather_three(__m128i a, __m128i b, __m128i c, __m128i ma, __m128i mb,
+    __m128i mc) {
+    return _mm_or_si128(_mm_or_si128(_mm_shuffle_epi8(a, ma), _mm_shuffle_epi8(b, mb)),
+        _mm_shuffle_epi8(c, mc));
 }
 
 static inline SHUFFLES struct sixteen split_sixteen(const uint8_t *pixels) {

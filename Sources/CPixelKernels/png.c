@@ -1,5 +1,7 @@
 #include "pixel_decode.h"
 
+#include "png_rows.h"
+
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,8 +20,6 @@
 
 enum { BLOCK = 65536 };
 
-enum colour { GRAY, COLOUR, PALETTE, GRAY_ALPHA, COLOUR_ALPHA };
-
 struct frame {
     uint32_t left, top, width, height;
 };
@@ -29,8 +29,7 @@ struct png {
     size_t count;
     size_t position;
     struct pixel_size size;
-    enum colour colour;
-    int depth;
+    struct png_samples samples;
     bool known_mode;
     bool interlaced;
     bool animated;
@@ -38,12 +37,12 @@ struct png {
     uint32_t sequence;
     bool in_sequence;
     struct frame frame;
-    uint8_t palette[768];
     size_t image_length;
     struct pixel_complaint *complaint;
 };
 
-static enum pixel_status complain(struct pixel_complaint *complaint, enum pixel_status status, const char *text) {
+static enum pixel_status complain(struct pixel_complaint *complaint, enum pixel_status status,
+    const char *text) {
     snprintf(complaint->buffer, sizeof complaint->buffer, "%s", text);
     return status;
 }
@@ -62,12 +61,15 @@ struct chunk {
 
 static bool is(const struct chunk *chunk, const char *name) { return memcmp(chunk->name, name, 4) == 0; }
 
-/* Reads a chunk's length and name; false at the end of the bytes. */
+/* Reads a chunk's length and name; false at the end of the bytes. To Pillow a name that is cut is a name. */
 static bool next_chunk(struct png *png, struct chunk *chunk) {
-    if (png->count - png->position < 8) return false;
+    size_t left = png->count - png->position;
+    if (left < 4) return false;
+    size_t letters = left < 8 ? left - 4 : 4;
     chunk->length = big_endian(png->bytes + png->position);
-    memcpy(chunk->name, png->bytes + png->position + 4, 4);
-    png->position += 8;
+    memset(chunk->name, 0, sizeof chunk->name);
+    memcpy(chunk->name, png->bytes + png->position + 4, letters);
+    png->position += 4 + letters;
     chunk->data = png->bytes + png->position;
     return true;
 }
@@ -95,8 +97,8 @@ static enum pixel_status read_image_header(struct png *png, const struct chunk *
     };
     for (size_t index = 0; index < sizeof modes / sizeof *modes; index++) {
         if (modes[index].type == data[9] && data[8] <= 16 && modes[index].depths >> data[8] & 1) {
-            png->colour = modes[index].colour;
-            png->depth = data[8];
+            png->samples.colour = modes[index].colour;
+            png->samples.depth = data[8];
             png->known_mode = true;
         }
     }
@@ -106,10 +108,12 @@ static enum pixel_status read_image_header(struct png *png, const struct chunk *
 }
 
 static enum pixel_status read_palette(struct png *png, const struct chunk *chunk, bool before_image) {
-    if (!before_image || !png->known_mode || png->colour != PALETTE) return PIXEL_OK;
-    if (chunk->length / 3 > 256) return complain(png->complaint, PIXEL_UNDECODABLE, "the PNG's palette is too long");
-    memset(png->palette, 0, sizeof png->palette);
-    memcpy(png->palette, chunk->data, chunk->length / 3 * 3);
+    if (!before_image || !png->known_mode || png->samples.colour != PALETTE) return PIXEL_OK;
+    if (chunk->length / 3 > 256) {
+        return complain(png->complaint, PIXEL_UNDECODABLE, "the PNG's palette is too long");
+    }
+    memset(png->samples.palette, 0, sizeof png->samples.palette);
+    memcpy(png->samples.palette, chunk->data, chunk->length / 3 * 3);
     return PIXEL_OK;
 }
 
@@ -139,7 +143,8 @@ static enum pixel_status check_compression(struct png *png, const struct chunk *
     size_t method = zero ? (size_t)(zero - chunk->data) + 1 : profile ? 0 : chunk->length;
     if (method >= chunk->length) {
         /* An empty compressed text passes, a profile without its method does not. */
-        return profile ? complain(png->complaint, PIXEL_UNDECODABLE, "the PNG's colour profile is cut") : PIXEL_OK;
+        return profile ? complain(png->complaint, PIXEL_UNDECODABLE, "the PNG's colour profile is cut")
+            : PIXEL_OK;
     }
     if (chunk->data[method] == 0) return PIXEL_OK;
     return complain(png->complaint, PIXEL_UNDECODABLE, "the PNG has an unknown compression method");
@@ -150,8 +155,9 @@ static enum pixel_status take_chunk(struct png *png, const struct chunk *chunk, 
     if (is(chunk, "IHDR")) return read_image_header(png, chunk);
     if (is(chunk, "PLTE")) return read_palette(png, chunk, before_image);
     if (is(chunk, "tRNS")) {
-        bool too_long = png->known_mode && png->colour == PALETTE && chunk->length > 256;
-        return too_long ? complain(png->complaint, PIXEL_UNDECODABLE, "the PNG's transparency is too long") : PIXEL_OK;
+        bool too_long = png->known_mode && png->samples.colour == PALETTE && chunk->length > 256;
+        return too_long ? complain(png->complaint, PIXEL_UNDECODABLE, "the PNG's transparency is too long")
+            : PIXEL_OK;
     }
     if (is(chunk, "iCCP") || is(chunk, "zTXt")) return check_compression(png, chunk);
     if (is(chunk, "fcTL")) return read_frame_control(png, chunk);
@@ -171,7 +177,9 @@ static enum pixel_status open_image(struct png *png) {
     png->position = 8;
     struct chunk chunk;
     while (next_chunk(png, &chunk)) {
-        if (is(&chunk, "IEND")) return complain(png->complaint, PIXEL_UNDECODABLE, "the PNG has no image data");
+        if (is(&chunk, "IEND")) {
+            return complain(png->complaint, PIXEL_UNDECODABLE, "the PNG has no image data");
+        }
         if (is(&chunk, "IDAT")) {
             if (!png->known_mode || png->size.width == 0 || png->size.height == 0
                 || png->size.width > INT32_MAX || png->size.height > INT32_MAX) {
@@ -184,8 +192,12 @@ static enum pixel_status open_image(struct png *png) {
             png->image_length = chunk.length;
             return PIXEL_OK;
         }
-        if (!is_ascii(&chunk)) return complain(png->complaint, PIXEL_UNDECODABLE, "the PNG has a damaged chunk");
-        if (!is_whole(png, &chunk)) return complain(png->complaint, PIXEL_UNDECODABLE, "the PNG ends in its header");
+        if (!is_ascii(&chunk)) {
+            return complain(png->complaint, PIXEL_UNDECODABLE, "the PNG has a damaged chunk");
+        }
+        if (!is_whole(png, &chunk)) {
+            return complain(png->complaint, PIXEL_UNDECODABLE, "the PNG ends in its header");
+        }
         enum pixel_status status = take_chunk(png, &chunk, true);
         if (status != PIXEL_OK) return status;
         png->position += chunk.length;
@@ -216,82 +228,12 @@ static enum pixel_status close_image(struct png *png) {
         if (!is_ascii(&chunk)) return PIXEL_OK;
         if (!is_whole(png, &chunk)) {
             if (is(&chunk, "IDAT")) return PIXEL_OK;
-            return complain(png->complaint, PIXEL_UNDECODABLE, "the PNG ends inside a chunk behind its image");
+            return complain(png->complaint, PIXEL_UNDECODABLE,
+                "the PNG ends inside a chunk behind its image");
         }
         enum pixel_status status = take_chunk(png, &chunk, false);
         if (status != PIXEL_OK) return status;
         png->position += chunk.length;
-    }
-}
-
-/* MARK: Rows */
-
-static int channels(enum colour colour) {
-    static const int counts[] = {[GRAY] = 1, [COLOUR] = 3, [PALETTE] = 1, [GRAY_ALPHA] = 2, [COLOUR_ALPHA] = 4};
-    return counts[colour];
-}
-
-static uint8_t paeth(int a, int b, int c) {
-    int pa = abs(b - c), pb = abs(a - c), pc = abs(a + b - 2 * c);
-    return (uint8_t)(pa <= pb && pa <= pc ? a : pb <= pc ? b : c);
-}
-
-/* Undoes the filter named by row[0]; false for an unknown one. Both rows hold length + 1 bytes. */
-static bool unfilter(uint8_t *row, const uint8_t *above, size_t length, size_t step) {
-    switch (row[0]) {
-        case 0: return true;
-        case 1:
-            for (size_t i = step + 1; i <= length; i++) row[i] = (uint8_t)(row[i] + row[i - step]);
-            return true;
-        case 2:
-            for (size_t i = 1; i <= length; i++) row[i] = (uint8_t)(row[i] + above[i]);
-            return true;
-        case 3:
-            for (size_t i = 1; i <= length; i++) {
-                int left = i > step ? row[i - step] : 0;
-                row[i] = (uint8_t)(row[i] + (left + above[i]) / 2);
-            }
-            return true;
-        case 4:
-            for (size_t i = 1; i <= length && i <= step; i++) row[i] = (uint8_t)(row[i] + above[i]);
-            for (size_t i = step + 1; i <= length; i++) {
-                row[i] = (uint8_t)(row[i] + paeth(row[i - step], above[i], above[i - step]));
-            }
-            return true;
-        default: return false;
-    }
-}
-
-/* Turns `width` pixels of a row into RGB, `advance` bytes from one to the next. */
-static void store_row(const struct png *png, const uint8_t *row, uint32_t width, uint8_t *out, size_t advance) {
-    int depth = png->depth;
-    if (png->colour == COLOUR || png->colour == COLOUR_ALPHA) {
-        size_t bytes = (size_t)depth / 8, step = bytes * (size_t)channels(png->colour);
-        for (uint32_t x = 0; x < width; x++, row += step, out += advance) {
-            out[0] = row[0];
-            out[1] = row[bytes];
-            out[2] = row[2 * bytes];
-        }
-        return;
-    }
-    for (uint32_t x = 0; x < width; x++, out += advance) {
-        uint8_t value;
-        if (depth < 8) {
-            size_t bit = (size_t)x * (size_t)depth;
-            int mask = (1 << depth) - 1;
-            value = (uint8_t)(row[bit / 8] >> (8 - (size_t)depth - bit % 8) & mask);
-            if (png->colour == GRAY) value = (uint8_t)(value * (255 / mask));
-        } else if (depth == 16 && png->colour == GRAY) {
-            /* Pillow clips 16-bit gray where it should scale. */
-            value = row[2 * (size_t)x] ? 255 : row[2 * (size_t)x + 1];
-        } else {
-            value = row[(size_t)x * (size_t)channels(png->colour) * (size_t)(depth / 8)];
-        }
-        if (png->colour == PALETTE) {
-            memcpy(out, png->palette + (size_t)value * 3, 3);
-        } else {
-            out[0] = out[1] = out[2] = value;
-        }
     }
 }
 
@@ -300,7 +242,8 @@ static void store_row(const struct png *png, const uint8_t *row, uint32_t width,
 /* Adam7: where each pass starts and how far apart its pixels are. */
 static const struct pass {
     uint32_t column, row, across, down;
-} passes[8] = {{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4}, {0, 2, 2, 4}, {1, 0, 2, 2}, {0, 1, 1, 2},
+} passes[8] = {{0, 0, 8, 8}, {4, 0, 8, 8}, {0, 4, 4, 8}, {2, 0, 4, 4}, {0, 2, 2, 4}, {1, 0, 2, 2},
+    {0, 1, 1, 2},
                {0, 0, 1, 1}};
 enum { WHOLE_IMAGE = 7 };
 
@@ -325,7 +268,7 @@ static void begin_pass(struct rows *rows, int pass) {
     rows->y = passes[pass].row;
     uint32_t first = passes[pass].column, across = passes[pass].across;
     rows->width = frame->width > first ? (frame->width - first + across - 1) / across : 0;
-    size_t bits = (size_t)rows->png->depth * (size_t)channels(rows->png->colour);
+    size_t bits = (size_t)rows->png->samples.depth * (size_t)png_channels(rows->png->samples.colour);
     rows->length = (rows->width * bits + 7) / 8;
 }
 
@@ -336,7 +279,7 @@ static void store(struct rows *rows) {
     uint32_t top = rows->pass == WHOLE_IMAGE ? png->frame.top : 0;
     uint32_t left = rows->pass == WHOLE_IMAGE ? png->frame.left : 0;
     size_t pixel = (size_t)(top + rows->y) * png->size.width + left + pass->column;
-    store_row(png, rows->row + 1, rows->width, rows->pixels + pixel * 3, (size_t)pass->across * 3);
+    png_store_row(&png->samples, rows->row + 1, rows->width, rows->pixels + pixel * 3, (size_t)pass->across * 3);
     rows->y += pass->down;
     if (rows->pass == WHOLE_IMAGE) {
         if (rows->y >= png->frame.height) rows->state = COMPLETE;
@@ -371,7 +314,7 @@ static void inflate_block(struct rows *rows, const uint8_t *bytes, size_t count)
             if (result == Z_STREAM_END) rows->state = BROKEN;
             return;
         }
-        if (!unfilter(rows->row, rows->above, rows->length, rows->step)) {
+        if (!png_unfilter(rows->row, rows->above, rows->length, rows->step)) {
             rows->state = BROKEN;
             return;
         }
@@ -420,8 +363,8 @@ enum pixel_status pixel_png_size(
 static void fill_with_first_value(const struct png *png, uint8_t *pixels) {
     size_t count = (size_t)png->size.width * png->size.height;
     memset(pixels, 0, count * 3);
-    if (png->colour != PALETTE || memcmp(png->palette, "\0\0\0", 3) == 0) return;
-    for (size_t index = 0; index < count; index++) memcpy(pixels + index * 3, png->palette, 3);
+    if (png->samples.colour != PALETTE || memcmp(png->samples.palette, "\0\0\0", 3) == 0) return;
+    for (size_t index = 0; index < count; index++) memcpy(pixels + index * 3, png->samples.palette, 3);
 }
 
 enum pixel_status pixel_png_decode(
@@ -432,7 +375,7 @@ enum pixel_status pixel_png_decode(
     if (status != PIXEL_OK) return status;
     if (png.size.width != size.width || png.size.height != size.height) return PIXEL_UNDECODABLE;
     struct rows rows = {.png = &png, .pixels = pixels};
-    size_t bits = (size_t)png.depth * (size_t)channels(png.colour);
+    size_t bits = (size_t)png.samples.depth * (size_t)png_channels(png.samples.colour);
     rows.step = (bits + 7) / 8;
     size_t longest = (png.frame.width * bits + 7) / 8 + 1;
     uint8_t *first = calloc(longest, 1), *second = calloc(longest, 1);

@@ -105,7 +105,8 @@ static void weigh_plain(struct resampling *plan, const struct side *side, enum p
 }
 
 #if defined(__x86_64__)
-static __attribute__((target("avx2"))) void weigh_bicubic_avx2(struct resampling *plan, const struct side *side) {
+static __attribute__((target("avx2"))) void weigh_bicubic_avx2(struct resampling *plan,
+    const struct side *side) {
     weigh_side(plan, side, bicubic);
 }
 static __attribute__((target("avx512f,avx512dq,avx512vl,prefer-256-bit"))) void weigh_bicubic_avx512(
@@ -176,7 +177,8 @@ static void resample_row(const uint8_t *in, uint8_t *out, int32_t width, const s
 static void resample_rows_plain(const struct row_pass *pass) {
     for (int32_t y = 0; y < pass->count; y++) {
         resample_row(
-            pass->in + (size_t)y * pass->in_stride, pass->out + (size_t)y * (size_t)pass->width * 3, pass->width,
+            pass->in + (size_t)y * pass->in_stride, pass->out + (size_t)y * (size_t)pass->width * 3,
+                pass->width,
             pass->plan);
     }
 }
@@ -189,7 +191,8 @@ static void resample_columns_plain(const struct column_pass *pass) {
         uint8_t *out = pass->out + (size_t)y * pass->length;
         for (size_t x = 0; x < pass->length; x++) {
             int32_t sum = 1 << (PRECISION - 1);
-            for (int32_t k = 0; k < plan->counts[y]; k++) sum += in[x + (size_t)k * pass->in_stride] * weights[k];
+            for (int32_t k = 0; k < plan->counts[y]; k++) sum += in[x
+                + (size_t)k * pass->in_stride] * weights[k];
             out[x] = clip(sum);
         }
     }
@@ -270,7 +273,8 @@ static bool resample_both(
 bool pixel_resize(
     struct pixel_region region, uint8_t *out, struct pixel_window window, enum pixel_filter filter,
     struct pixel_workspace *workspace) {
-    bool change_width = region.width != window.full_width, change_height = region.height != window.full_height;
+    bool change_width = region.width != window.full_width,
+        change_height = region.height != window.full_height;
     if (filter == PIXEL_NEAREST && (change_width || change_height)) {
         resize_nearest(region, out, window);
         return true;

@@ -5,9 +5,9 @@
 #include <immintrin.h>
 #include <string.h>
 
-/* Resampling with AVX2, whose multiply-add takes pairs of 16-bit numbers. A weight is cut in two, w = 256 h + l with
- * l from 0 to 255; two sums and a shift then give the same 32-bit sum as whole weights do, since both are
- * exact modulo 2^32. */
+/* Resampling with AVX2, whose multiply-add takes pairs of 16-bit numbers. A weight is cut in two, w = 256 h +
+ * l with l from 0 to 255; two sums and a shift then give the same 32-bit sum as whole weights do, since both
+ * are exact modulo 2^32. */
 
 #define AVX2 __attribute__((target("avx2")))
 
@@ -45,7 +45,8 @@ AVX2 void resample_rows_avx2(const struct row_pass *pass) {
     for (int32_t y = 0; y < pass->count; y += 2) {
         /* Beyond the last row, the last is computed again. */
         size_t other = (size_t)(y + 1 < pass->count ? y + 1 : y);
-        const uint8_t *in0 = pass->in + (size_t)y * pass->in_stride, *in1 = pass->in + other * pass->in_stride;
+        const uint8_t *in0 = pass->in + (size_t)y * pass->in_stride,
+            *in1 = pass->in + other * pass->in_stride;
         uint8_t *out0 = pass->out + (size_t)y * length, *out1 = pass->out + other * length;
         for (int32_t x = 0; x < pass->width; x++) {
             const uint32_t *parts = plan->parts + (size_t)x * (size_t)plan->stride / 4 * PARTS;
@@ -54,7 +55,8 @@ AVX2 void resample_rows_avx2(const struct row_pass *pass) {
             for (int32_t k = 0; k < plan->counts[x]; k += 4, offset += 12, parts += PARTS) {
                 __m256i both = _mm256_castsi128_si256(_mm_loadu_si128((const __m128i *)(in0 + offset)));
                 both = _mm256_inserti128_si256(both, _mm_loadu_si128((const __m128i *)(in1 + offset)), 1);
-                __m256i first = _mm256_shuffle_epi8(both, first_two), next = _mm256_shuffle_epi8(both, next_two);
+                __m256i first = _mm256_shuffle_epi8(both, first_two),
+                    next = _mm256_shuffle_epi8(both, next_two);
                 high = multiply(multiply(high, first, parts[0]), next, parts[2]);
                 low = multiply(multiply(low, first, parts[1]), next, parts[3]);
             }
@@ -70,17 +72,20 @@ AVX2 void resample_rows_avx2(const struct row_pass *pass) {
 
 /* 32 columns from x on of one output row. */
 static inline AVX2 void resample_block(
-    const struct column_pass *pass, const uint8_t *in, uint8_t *out, const uint32_t *parts, int32_t count, size_t x) {
+    const struct column_pass *pass, const uint8_t *in, uint8_t *out, const uint32_t *parts, int32_t count,
+        size_t x) {
     const __m256i zero = _mm256_setzero_si256(), half = _mm256_set1_epi32(1 << (PRECISION - 1));
     __m256i high[4] = {zero, zero, zero, zero}, low[4] = {half, half, half, half};
     for (int32_t k = 0; k < count; k += 2) {
         const uint8_t *row0 = in + (size_t)k * pass->in_stride + x;
         /* A weight of 0 meets the last row again. */
         const uint8_t *row1 = k + 1 < count ? row0 + pass->in_stride : row0;
-        __m256i r0 = _mm256_loadu_si256((const __m256i *)row0), r1 = _mm256_loadu_si256((const __m256i *)row1);
+        __m256i r0 = _mm256_loadu_si256((const __m256i *)row0),
+            r1 = _mm256_loadu_si256((const __m256i *)row1);
         __m256i lower = _mm256_unpacklo_epi8(r0, r1), upper = _mm256_unpackhi_epi8(r0, r1);
         __m256i taps[4] = {
-            _mm256_unpacklo_epi8(lower, zero), _mm256_unpackhi_epi8(lower, zero), _mm256_unpacklo_epi8(upper, zero),
+            _mm256_unpacklo_epi8(lower, zero), _mm256_unpackhi_epi8(lower, zero),
+                _mm256_unpacklo_epi8(upper, zero),
             _mm256_unpackhi_epi8(upper, zero)};
         const uint32_t *pair = parts + k / 4 * PARTS + k % 4;
         for (int quarter = 0; quarter < 4; quarter++) {
@@ -110,7 +115,8 @@ AVX2 void resample_columns_avx2(const struct column_pass *pass) {
         }
         for (; x < pass->length; x++) {
             int32_t sum = 1 << (PRECISION - 1);
-            for (int32_t k = 0; k < plan->counts[y]; k++) sum += in[x + (size_t)k * pass->in_stride] * weights[k];
+            for (int32_t k = 0; k < plan->counts[y]; k++) sum += in[x
+                + (size_t)k * pass->in_stride] * weights[k];
             int32_t value = sum >> PRECISION;
             out[x] = value < 0 ? 0 : value > 255 ? 255 : (uint8_t)value;
         }

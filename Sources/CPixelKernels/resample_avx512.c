@@ -5,9 +5,9 @@
 #include <immintrin.h>
 #include <string.h>
 
-/* Resampling with AVX-512 VNNI, whose dot product multiplies four unsigned by four signed bytes. A 24-bit weight
- * is cut into three signed bytes, w = a + 256 b + 65536 c; three dot products and two shifts then give the
- * same 32-bit sum as whole weights do, since both are exact modulo 2^32. */
+/* Resampling with AVX-512 VNNI, whose dot product multiplies four unsigned by four signed bytes. A 24-bit
+ * weight is cut into three signed bytes, w = a + 256 b + 65536 c; three dot products and two shifts then give
+ * the same 32-bit sum as whole weights do, since both are exact modulo 2^32. */
 
 #define AVX512 __attribute__((target("avx512f,avx512bw,avx512vl,avx512vnni")))
 
@@ -93,7 +93,8 @@ static inline AVX512 struct columns interleave(const uint8_t *const rows[4], siz
 }
 
 static AVX512 void resample_output_row(
-    const struct column_pass *pass, const uint8_t *in, uint8_t *out, const uint32_t *all_parts, int32_t count) {
+    const struct column_pass *pass, const uint8_t *in, uint8_t *out, const uint32_t *all_parts,
+        int32_t count) {
     const __m512i half = _mm512_set1_epi32(1 << (PRECISION - 1));
     for (size_t x = 0; x < pass->length; x += 64) {
         size_t left = pass->length - x;

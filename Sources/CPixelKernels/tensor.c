@@ -46,7 +46,8 @@ static void planes_plain(
 static inline __attribute__((target("avx512f,avx512bw,avx512vl,fma"))) void scale_avx512(
     __m128i bytes, const struct pixel_scaling *scaling, int channel, float *out) {
     __m512 value = _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(bytes));
-    __m512 reciprocal = _mm512_set1_ps(1.0f / 255.0f), deviation = _mm512_set1_ps(scaling->deviation[channel]);
+    __m512 reciprocal = _mm512_set1_ps(1.0f / 255.0f),
+        deviation = _mm512_set1_ps(scaling->deviation[channel]);
     __m512 quotient = _mm512_mul_ps(value, reciprocal);
     __m512 rest = _mm512_fnmadd_ps(quotient, _mm512_set1_ps(255.0f), value);
     __m512 unit = _mm512_fmadd_ps(rest, reciprocal, quotient);
@@ -59,7 +60,8 @@ static inline __attribute__((target("avx512f,avx512bw,avx512vl,fma"))) void scal
 
 static inline __attribute__((target("avx2,fma"))) void scale_avx2(
     __m128i bytes, const struct pixel_scaling *scaling, int channel, float *out) {
-    __m256 reciprocal = _mm256_set1_ps(1.0f / 255.0f), deviation = _mm256_set1_ps(scaling->deviation[channel]);
+    __m256 reciprocal = _mm256_set1_ps(1.0f / 255.0f),
+        deviation = _mm256_set1_ps(scaling->deviation[channel]);
     __m256 inverse = _mm256_set1_ps(1.0f / scaling->deviation[channel]);
     for (int half = 0; half < 2; half++, bytes = _mm_srli_si128(bytes, 8)) {
         __m256 value = _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(bytes));

@@ -52,7 +52,8 @@ BODY void store_chunk(const struct chunk *chunk, uint8_t *pixels) {
 }
 
 BODY uint32_t luminance(const struct chunk *chunk, size_t index) {
-    return (chunk->channel[0][index] * 19595u + chunk->channel[1][index] * 38470u + chunk->channel[2][index] * 7471u
+    return (chunk->channel[0][index] * 19595u + chunk->channel[1][index] * 38470u
+        + chunk->channel[2][index] * 7471u
             + 0x8000u)
         >> 16;
 }
@@ -85,7 +86,8 @@ BODY size_t luminance_sum(const uint8_t *pixels, size_t count, uint64_t *sum) {
     return done;
 }
 
-FOR_AVX2 static size_t colour_avx2(uint8_t *pixels, size_t count, float alpha) { return colour(pixels, count, alpha); }
+FOR_AVX2 static size_t colour_avx2(uint8_t *pixels, size_t count,
+    float alpha) { return colour(pixels, count, alpha); }
 FOR_AVX512 static size_t colour_avx512(uint8_t *pixels, size_t count, float alpha) {
     return colour(pixels, count, alpha);
 }
@@ -108,13 +110,14 @@ size_t luminance_sum_vector(const uint8_t *pixels, size_t count, uint64_t *sum) 
 
 /* MARK: Sharpness */
 
-/* Pillow smooths in single precision: (s / 13 + 0.5), cut to a whole number, for a whole s of at most 3315. No
- * such s comes nearer to the next number than 1/26, more than all its rounding, so whole numbers give the
+/* Pillow smooths in single precision: (s / 13 + 0.5), cut to a whole number, for a whole s of at most 3315.
+ * No such s comes nearer to the next number than 1/26, more than all its rounding, so whole numbers give the
  * same: (s + 6) / 13, which is (s + 6) * 5042 / 65536 in this range. */
 BODY size_t sharpen_row(const uint8_t *row, uint8_t *restrict out, size_t stride, float alpha) {
     const uint8_t *above = row - stride, *below = row + stride;
     for (size_t x = 3; x < stride - 3; x++) {
-        uint16_t sum = (uint16_t)(above[x - 3] + above[x] + above[x + 3] + row[x - 3] + row[x] * 5 + row[x + 3]
+        uint16_t sum = (uint16_t)(above[x - 3] + above[x] + above[x + 3] + row[x - 3] + row[x] * 5
+            + row[x + 3]
                                   + below[x - 3] + below[x] + below[x + 3] + 6);
         uint16_t smooth = (uint16_t)((uint32_t)sum * 5042u >> 16);
         out[x] = blend(smooth, row[x], alpha);
@@ -151,7 +154,8 @@ static inline FOR_VBMI __m512i look_up(__m512i values, const struct table *table
 /* 64 pixels at a time: three vectors, in which the channels begin at another place each. */
 static FOR_VBMI size_t look_up_avx512(uint8_t *pixels, size_t count, const uint8_t tables[768]) {
     struct table channel[3];
-    for (int index = 0; index < 12; index++) channel[index / 4].part[index % 4] = _mm512_loadu_si512(tables + index * 64);
+    for (int index = 0; index < 12; index++) channel[index / 4].part[index % 4] = _mm512_loadu_si512(tables
+        + index * 64);
     const __mmask64 every_third = 0x9249249249249249ull;
     const __mmask64 green[3] = {every_third << 1, every_third, every_third << 2};
     const __mmask64 blue[3] = {every_third << 2, every_third << 1, every_third};

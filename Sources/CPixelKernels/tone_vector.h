@@ -4,8 +4,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* The vector forms of pixel_tone.h. Each does as much as it can from the start and says how much that was; the
- * caller's plain code does the rest. On a processor without the instructions they do nothing. */
+/* The vector forms of pixel_tone.h. Each does as much as it can from the start and says how much that was;
+ * the caller's plain code does the rest. On a processor without the instructions they do nothing. */
 
 /* Pixels done. */
 size_t look_up_vector(uint8_t *pixels, size_t count, const uint8_t tables[768]);

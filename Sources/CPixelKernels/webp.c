@@ -10,7 +10,8 @@
  * frame's own pixels on a transparent black canvas: so the first frame is taken from the demuxer and
  * decoded in place. Files that the demuxer finds incomplete are refused by both. */
 
-static enum pixel_status complain(struct pixel_complaint *complaint, enum pixel_status status, const char *text) {
+static enum pixel_status complain(struct pixel_complaint *complaint, enum pixel_status status,
+    const char *text) {
     snprintf(complaint->buffer, sizeof complaint->buffer, "%s", text);
     return status;
 }
@@ -68,9 +69,12 @@ static enum pixel_status decode_frame(
     config.output.u.RGBA.size = available;
     VP8StatusCode code = WebPDecode(frame->fragment.bytes, frame->fragment.size, &config);
     WebPFreeDecBuffer(&config.output);
-    if (code == VP8_STATUS_OUT_OF_MEMORY) return complain(complaint, PIXEL_NO_MEMORY, "no memory to decode a WebP");
+    if (code == VP8_STATUS_OUT_OF_MEMORY) {
+        return complain(complaint, PIXEL_NO_MEMORY, "no memory to decode a WebP");
+    }
     if (code != VP8_STATUS_OK) {
-        snprintf(complaint->buffer, sizeof complaint->buffer, "libwebp cannot decode the image (code %d)", code);
+        snprintf(complaint->buffer, sizeof complaint->buffer, "libwebp cannot decode the image (code %d)",
+            code);
         return PIXEL_UNDECODABLE;
     }
     return PIXEL_OK;

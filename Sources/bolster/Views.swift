@@ -12,10 +12,10 @@ struct Views: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show the views that an augmentation makes of images.",
         discussion: """
-            For each image, named after its file without the extension, DIR gets NAME.<i>.png per view (or \
-            NAME.<i>.npy: the normalised tensor, [3, height, width] float32), NAME.paug.json with the parameters, and \
-            NAME.sheet.png, the image with the crop boxes and the views. The pixels are those of Pillow and \
-            torchvision with the same parameters.
+            For each image, named after its file without the extension, DIR gets NAME.<i>.png per view \
+            (or NAME.<i>.npy: the normalised tensor, [3, height, width] float32), NAME.paug.json with the \
+            parameters, and NAME.sheet.png, the image with the crop boxes and the views. The pixels are those \
+            of Pillow and torchvision with the same parameters.
 
               bolster views cat.jpg --config augmentation.json --count 10 --out views
               bolster views cat.jpg --config augmentation.json --params cat.paug.json --out again
@@ -33,7 +33,10 @@ struct Views: ParsableCommand {
     @Option(help: "Draws other views for another seed.")
     var seed: UInt64 = 0
 
-    @Option(help: "Reapply the parameters of this file (a param_aug list, string or object) instead of drawing any.")
+    @Option(
+        help:
+            "Reapply the parameters of this file (a param_aug list, string or object) instead of drawing any."
+    )
     var params: String?
 
     @Option(help: "The folder to write to; made if it is not there.")
@@ -46,7 +49,8 @@ struct Views: ParsableCommand {
         if count < 1 { throw ValidationError("--count is \(count), at least 1 view is drawn") }
         let names = images.map(Self.name)
         if let twice = names.first(where: { name in names.filter { $0 == name }.count > 1 }) {
-            throw ValidationError("two images are called '\(twice)', and one would overwrite the other's views")
+            throw ValidationError(
+                "two images are called '\(twice)', and one would overwrite the other's views")
         }
     }
 
@@ -71,7 +75,8 @@ struct Views: ParsableCommand {
     }
 
     private func write(
-        _ file: String, _ augmentation: Augmentation, _ stored: [AugmentationParameters]?, _ store: ObjectStore
+        _ file: String, _ augmentation: Augmentation, _ stored: [AugmentationParameters]?,
+        _ store: ObjectStore
     ) throws {
         let name = Self.name(file)
         let bytes = try Data(contentsOf: URL(fileURLWithPath: absolutePath(file)))
@@ -91,15 +96,18 @@ struct Views: ParsableCommand {
             case .png:
                 try store.write(
                     "\(name).\(index).png", PNGFile.encode(view, width: size.width, height: size.height))
-            case .npy: try store.write("\(name).\(index).npy", Self.tensor(view, size, augmentation.configuration))
+            case .npy:
+                try store.write("\(name).\(index).npy", Self.tensor(view, size, augmentation.configuration))
             }
             views.append(view)
         }
         try store.write("\(name).paug.json", Array("{\"param_aug\": \(encodeParamAug(parameters))}\n".utf8))
         let sheet = try ContactSheet(
             of: image, augmentation: augmentation, parameters: parameters, views: views, size: size)
-        try store.write("\(name).sheet.png", PNGFile.encode(sheet.pixels, width: sheet.width, height: sheet.height))
-        print("\(file): \(image.width)×\(image.height), \(views.count) views of \(size.width)×\(size.height)")
+        try store.write(
+            "\(name).sheet.png", PNGFile.encode(sheet.pixels, width: sheet.width, height: sheet.height))
+        let sizes = "\(views.count) views of \(size.width)×\(size.height)"
+        print("\(file): \(image.width)×\(image.height), \(sizes)")
     }
 
     /// The view as a model reads it: scaled to 0…1, and normalised where the configuration normalises.

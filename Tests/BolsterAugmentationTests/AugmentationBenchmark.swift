@@ -6,9 +6,9 @@ import Testing
 
 @testable import BolsterAugmentation
 
-/// What `tools/benchmarks/augmentation.sh` measures of ours. BOLSTER_AUGMENTATION_BENCHMARK names a folder with
-/// `files.txt`, one image a line, and `configuration.json`; `ours.json` is written there, with the times in
-/// microseconds and the digests that Pillow and torchvision must arrive at.
+/// What `tools/benchmarks/augmentation.sh` measures of ours. BOLSTER_AUGMENTATION_BENCHMARK names a folder
+/// with `files.txt`, one image a line, and `configuration.json`; `ours.json` is written there, with the times
+/// in microseconds and the digests that Pillow and torchvision must arrive at.
 @Suite("Augmentation benchmark")
 struct AugmentationBenchmark {
     static let folder = ProcessInfo.processInfo.environment["BOLSTER_AUGMENTATION_BENCHMARK"]
@@ -46,14 +46,16 @@ struct AugmentationBenchmark {
     @Test("Decoding and views of the given images", .enabled(if: folder != nil))
     func measure() throws {
         let folder = URL(fileURLWithPath: try #require(Self.folder))
-        let text = try String(decoding: Data(contentsOf: folder.appendingPathComponent("configuration.json")), as: UTF8.self)
+        let text = try String(
+            decoding: Data(contentsOf: folder.appendingPathComponent("configuration.json")), as: UTF8.self)
         let augmentation = Augmentation(try AugmentationConfiguration.parse(text, file: "configuration.json"))
         var cropOnly = augmentation.configuration
         cropOnly.randAugment = nil
         let crop = Augmentation(cropOnly)
         let normalize = try #require(augmentation.configuration.normalize)
         let normalizer = PixelNormalizer(mean: normalize.mean, std: normalize.std)
-        let names = try String(decoding: Data(contentsOf: folder.appendingPathComponent("files.txt")), as: UTF8.self)
+        let names = try String(
+            decoding: Data(contentsOf: folder.appendingPathComponent("files.txt")), as: UTF8.self)
         var all: [Measured] = []
         for file in names.split(separator: "\n").map(String.init) {
             let bytes = try Data(contentsOf: URL(fileURLWithPath: file))
@@ -61,7 +63,8 @@ struct AugmentationBenchmark {
                 let image = try DecodedImage(decoding: bytes)
                 let decode = try microseconds { _ = try DecodedImage(decoding: bytes) }
                 return Measured(
-                    file: file, width: image.width, height: image.height, decode: decode, decodedDigest: image.sha256)
+                    file: file, width: image.width, height: image.height, decode: decode,
+                    decodedDigest: image.sha256)
             }
             let image = try bytes.withUnsafeBytes { try DecodedImage(decoding: $0) }
             for index in 0..<Self.viewCount {
@@ -75,7 +78,8 @@ struct AugmentationBenchmark {
     }
 
     private func measure(
-        _ drawn: AugmentationParameters, _ image: DecodedImage, _ augmentation: Augmentation, _ crop: Augmentation,
+        _ drawn: AugmentationParameters, _ image: DecodedImage, _ augmentation: Augmentation,
+        _ crop: Augmentation,
         _ normalizer: PixelNormalizer
     ) throws -> View {
         let size = augmentation.viewSize(width: image.width, height: image.height)
@@ -87,7 +91,8 @@ struct AugmentationBenchmark {
                 let base = try #require(values.baseAddress)
                 func tensor() {
                     normalizer.tensor(
-                        fromView: UnsafeRawBufferPointer(view), height: size.height, width: size.width, into: base)
+                        fromView: UnsafeRawBufferPointer(view), height: size.height, width: size.width,
+                        into: base)
                 }
                 let cropTime = try microseconds { try crop.reapply(box, to: image, into: view) }
                 let tensorTime = microseconds { tensor() }

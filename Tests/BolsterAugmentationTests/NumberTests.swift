@@ -58,11 +58,14 @@ struct NumberTests {
 
     private func floats(_ file: URL) throws -> [UInt32] {
         try Data(contentsOf: file).withUnsafeBytes { bytes in
-            stride(from: 0, to: bytes.count, by: 4).map { bytes.loadUnaligned(fromByteOffset: $0, as: UInt32.self) }
+            stride(from: 0, to: bytes.count, by: 4).map {
+                bytes.loadUnaligned(fromByteOffset: $0, as: UInt32.self)
+            }
         }
     }
 
-    @Test("Magnitudes, float texts, tensors and evaluation images are equal to the last bit",
+    @Test(
+        "Magnitudes, float texts, tensors and evaluation images are equal to the last bit",
         .enabled(if: Oracle.hasTorchvision))
     func equalNumbers() throws {
         try withNumbers { numbers, folder in
@@ -78,12 +81,16 @@ struct NumberTests {
             }
             let view = try [UInt8](Data(contentsOf: folder.appendingPathComponent("view.bin")))
             let normalizer = PixelNormalizer(mean: Self.mean, std: Self.std)
-            #expect(tensor(normalizer, view, side: nil) == (try floats(folder.appendingPathComponent("tensor.bin"))))
+            #expect(
+                tensor(normalizer, view, side: nil)
+                    == (try floats(folder.appendingPathComponent("tensor.bin"))))
             for side in [96, 112, 160, 192, 223] {
                 let expected = try floats(folder.appendingPathComponent("small-\(side).bin"))
                 let small = tensor(normalizer, view, side: side)
                 let far = zip(small, expected).filter { Self.distance($0, $1) > 1e-5 }
-                #expect(small.count == expected.count && far.isEmpty, "\(far.count) of \(expected.count) at \(side)")
+                #expect(
+                    small.count == expected.count && far.isEmpty,
+                    "\(far.count) of \(expected.count) at \(side)")
             }
             try checkEvaluation(folder)
         }
@@ -110,11 +117,13 @@ struct NumberTests {
     }
 
     private func checkEvaluation(_ folder: URL) throws {
-        let image = try DecodedImage(decoding: [UInt8](Data(contentsOf: folder.appendingPathComponent("image.png"))))
+        let image = try DecodedImage(
+            decoding: [UInt8](Data(contentsOf: folder.appendingPathComponent("image.png"))))
         for filter in [AugmentationConfiguration.Interpolation.bicubic, .bilinear] {
             for side in [32, 224, 300] {
                 for mode in [EvaluationTransform.ResizeMode.shortest, .squash] {
-                    let transform = EvaluationTransform(imageSize: side, interpolation: filter, resizeMode: mode)
+                    let transform = EvaluationTransform(
+                        imageSize: side, interpolation: filter, resizeMode: mode)
                     var view = [UInt8](repeating: 0, count: side * side * 3)
                     view.withUnsafeMutableBytes { transform.apply(to: image, into: $0) }
                     let name = "evaluation-\(mode)-\(filter.rawValue)-\(side).bin"
@@ -149,7 +158,9 @@ struct NumberTests {
                     let error = 5 * expected.deviation[side] * (2.0 / Double(draws)).squareRoot() + 1e-9
                     #expect(abs(mean - expected.mean[side]) < error, "side \(side) of \(expected)")
                     let spread = 5 * (2 * (fourth - variance * variance) / Double(draws)).squareRoot() + 1e-9
-                    #expect(abs(variance - expected.deviation[side] * expected.deviation[side]) < spread, "\(expected)")
+                    #expect(
+                        abs(variance - expected.deviation[side] * expected.deviation[side]) < spread,
+                        "\(expected)")
                 }
             }
         }

@@ -10,9 +10,11 @@ import Testing
 /// these helpers read what it wrote.
 enum Oracle {
     static let interpreter = ProcessInfo.processInfo.environment["BOLSTER_PYTHON"] ?? "python3"
-    static let checkout = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    static let checkout = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
         .deletingLastPathComponent()
-    static let golden = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent("Golden")
+        .deletingLastPathComponent()
+    static let golden = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
+        "Golden")
 
     /// How many views are compared: BOLSTER_ORACLE_CASES, or 20,000 in a full run (BOLSTER_TORCH=1), or few.
     static let viewCases: Int = {
@@ -25,7 +27,8 @@ enum Oracle {
     static let hasTorchvision = hasPillow && has("torch", "torchvision")
 
     private static func has(_ modules: String...) -> Bool {
-        let check = "import importlib.util, sys; sys.exit(not all(map(importlib.util.find_spec, sys.argv[1:])))"
+        let check =
+            "import importlib.util, sys; sys.exit(not all(map(importlib.util.find_spec, sys.argv[1:])))"
         do {
             _ = try run(["-c", check] + modules)
             return true
@@ -54,7 +57,8 @@ enum Oracle {
             try process.run()
             process.waitUntilExit()
             guard process.terminationStatus == 0 else {
-                throw Failure(description: String(decoding: try Data(contentsOf: names[1]).suffix(4000), as: UTF8.self))
+                throw Failure(
+                    description: String(decoding: try Data(contentsOf: names[1]).suffix(4000), as: UTF8.self))
             }
             return String(decoding: try Data(contentsOf: names[0]), as: UTF8.self)
         }
@@ -82,7 +86,8 @@ enum Oracle {
 /// A folder that is gone afterwards.
 enum Folder {
     static func with<Result>(_ body: (URL) throws -> Result) throws -> Result {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("bolster-\(UUID().uuidString)")
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "bolster-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer {
             do {
@@ -137,7 +142,8 @@ struct ViewCase: Decodable {
             defer { pixel_set_level_max(PIXEL_AVX512) }
             let view = try augmentation.view(parameters, of: image)
             guard SHA256Hasher.digest(of: view).hex == sha256 else {
-                return "level \(level.rawValue): \(file) \(image.width)×\(image.height) \(self.configuration) "
+                return
+                    "level \(level.rawValue): \(file) \(image.width)×\(image.height) \(self.configuration) "
                     + self.parameters
             }
         }
@@ -146,7 +152,8 @@ struct ViewCase: Decodable {
 }
 
 extension DecodedImage {
-    convenience init(decoding bytes: [UInt8], limits: DecodeLimits = DecodeLimits()) throws(AugmentationError) {
+    convenience init(decoding bytes: [UInt8], limits: DecodeLimits = DecodeLimits()) throws(AugmentationError)
+    {
         // An array lends its bytes only to a closure; the error must keep its type on the way out of it.
         let contents = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 16)
         defer { contents.deallocate() }

@@ -10,13 +10,17 @@ struct OracleTests {
     /// A seed that every run repeats, and one that no run had before; both are printed with a failure.
     static let seeds = [2026, Int.random(in: 0..<1_000_000_000)]
 
-    @Test("Random files decode to Pillow's pixels, or to nothing where Pillow raises", .enabled(if: Oracle.hasPillow),
+    @Test(
+        "Random files decode to Pillow's pixels, or to nothing where Pillow raises",
+        .enabled(if: Oracle.hasPillow),
         arguments: seeds)
     func decoding(seed: Int) throws {
         print("decoding oracle: seed \(seed)")
         try Oracle.with("decode", seed: seed, cases: max(300, Oracle.viewCases / 10)) { folder in
             let cases = try Oracle.lines(folder.appendingPathComponent("decode.jsonl"), of: DecodeCase.self)
-            let differences = try cases.compactMap { try $0.difference(in: folder.appendingPathComponent("images")) }
+            let differences = try cases.compactMap {
+                try $0.difference(in: folder.appendingPathComponent("images"))
+            }
             #expect(differences.isEmpty, "seed \(seed): \(differences.count) of \(cases.count) files")
             for difference in differences.prefix(20) { Issue.record("seed \(seed), \(difference)") }
         }
@@ -36,7 +40,8 @@ struct OracleTests {
 
     @Test("The golden files have the pixels of Pillow and torchvision")
     func golden() throws {
-        let files = try Oracle.lines(Oracle.golden.appendingPathComponent("decode.jsonl"), of: DecodeCase.self)
+        let files = try Oracle.lines(
+            Oracle.golden.appendingPathComponent("decode.jsonl"), of: DecodeCase.self)
         #expect(files.count > 100)
         let images = Oracle.golden.appendingPathComponent("images")
         for file in files { #expect(try file.difference(in: images) == nil) }

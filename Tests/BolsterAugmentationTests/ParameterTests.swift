@@ -16,7 +16,9 @@ struct ParameterTests {
     @Test("Drawn parameters read as the published ones do and parse back to themselves")
     func roundTrip() throws {
         let augmentation = Augmentation(Self.datacomp)
-        let views = (0..<200).map { augmentation.sample(width: 640, height: 480, seed: 1, key: "000", view: $0) }
+        let views = (0..<200).map {
+            augmentation.sample(width: 640, height: 480, seed: 1, key: "000", view: $0)
+        }
         let text = encodeParamAug(views)
         #expect(text.hasPrefix("[[["))
         #expect(try AugmentationParameters.list(parsing: text) == views)
@@ -29,15 +31,19 @@ struct ParameterTests {
         let views = try AugmentationParameters.list(parsing: list)
         #expect(views.map(\.json) == ["[[1, 2, 3, 4], [[5, -0.09000000357627869], [13, 0.0]]]"])
         #expect(try AugmentationParameters.list(parsing: "\"\(list)\"") == views)
-        #expect(try AugmentationParameters.list(parsing: "{\"uid\": {\"a\": [\"x\"]}, \"param_aug\": \(list)}") == views)
+        #expect(
+            try AugmentationParameters.list(parsing: "{\"uid\": {\"a\": [\"x\"]}, \"param_aug\": \(list)}")
+                == views)
         #expect(try AugmentationParameters.list(parsing: "{\"param_aug\": \"\(list)\"}") == views)
     }
 
     @Test(
         "Text that is no parameter list is refused",
         arguments: [
-            "", "[", "[[1, 2,]]", "{}", "[1]", "{\"param_aug\": 3}", "[[01]]", "[[1.]]", "[[1e]]", "[[NaN]]", "[[\"a\"]]",
-            "[[1]] 2", "[[1e999]]", "\"[[1]]", String(repeating: "[", count: 1000), "[[truth]]", "{\"param_aug\" [[1]]}",
+            "", "[", "[[1, 2,]]", "{}", "[1]", "{\"param_aug\": 3}", "[[01]]", "[[1.]]", "[[1e]]", "[[NaN]]",
+            "[[\"a\"]]",
+            "[[1]] 2", "[[1e999]]", "\"[[1]]", String(repeating: "[", count: 1000), "[[truth]]",
+            "{\"param_aug\" [[1]]}",
             "[[99999999999999999999]]",
         ])
     func refused(text: String) {
@@ -63,9 +69,12 @@ struct ParameterTests {
         let augmentation = Augmentation(configuration)
         #expect(
             augmentation.parameterNames
-                == ["resize", "random_resized_crop", "random_horizontal_flip", "rand_augment", "random_erase"])
+                == [
+                    "resize", "random_resized_crop", "random_horizontal_flip", "rand_augment", "random_erase",
+                ])
         let drawn = augmentation.sample(width: 100, height: 50, seed: 1, key: "a", view: 0)
-        #expect(drawn.values[0] == .integer(256) && drawn.values[2] == .flag(true) && drawn.values[4] == .null)
+        #expect(
+            drawn.values[0] == .integer(256) && drawn.values[2] == .flag(true) && drawn.values[4] == .null)
     }
 }
 
@@ -77,21 +86,26 @@ struct RefusalTests {
         return try DecodedImage(decoding: try PNGFile.encode(pixels, width: width, height: height))
     }
 
-    private static func crop(_ parameters: String, _ change: (inout AugmentationConfiguration) -> Void = { _ in }) throws {
+    private static func crop(
+        _ parameters: String, _ change: (inout AugmentationConfiguration) -> Void = { _ in }
+    ) throws {
         var configuration = AugmentationConfiguration()
         configuration.randomResizedCrop = .init(size: .init(height: 4, width: 4))
         configuration.randAugment = .init(operations: 1)
         change(&configuration)
-        _ = try Augmentation(configuration).view(try AugmentationParameters(parsing: parameters), of: image(width: 9, height: 7))
+        _ = try Augmentation(configuration).view(
+            try AugmentationParameters(parsing: parameters), of: image(width: 9, height: 7))
     }
 
     @Test(
         "Parameters that do not fit are refused, not guessed at",
         arguments: [
-            "[]", "[[0, 0, 7, 9]]", "[[0, 0, 7], null]", "[[0, 0, 0, 9], null]", "[[0, 0, 7, 9], [[14, 0.0]]]",
+            "[]", "[[0, 0, 7, 9]]", "[[0, 0, 7], null]", "[[0, 0, 0, 9], null]",
+            "[[0, 0, 7, 9], [[14, 0.0]]]",
             "[[0, 0, 7, 9], [[-1, 0.0]]]", "[[0, 0, 7, 9], [[10, 0.5]]]", "[[0, 0, 7, 9], [[10, 9.0]]]",
             "[[0, 0, 7, 9], []]", "[[0, 0, 7, 9], [[1]]]", "[[0, 0, 7, 9], [[1, 1e300]]]", "[null, null]",
-            "[[0, 0, 100000, 100000], null]", "[[9223372036854775807, 0, 1, 1], null]", "[[0, 0, 7, 9], null, null]",
+            "[[0, 0, 100000, 100000], null]", "[[9223372036854775807, 0, 1, 1], null]",
+            "[[0, 0, 7, 9], null, null]",
             "[[0, 0, 4611686018427387904, 4], null]",
         ])
     func unusable(parameters: String) {
@@ -112,15 +126,20 @@ struct RefusalTests {
     func limits() throws {
         let bytes = try PNGFile.encode([UInt8](repeating: 9, count: 300), width: 10, height: 10)
         for limits in [DecodeLimits(pixelsMax: 99), DecodeLimits(bytesMax: bytes.count - 1)] {
-            let error = #expect(throws: AugmentationError.self) { try DecodedImage(decoding: bytes, limits: limits) }
+            let error = #expect(throws: AugmentationError.self) {
+                try DecodedImage(decoding: bytes, limits: limits)
+            }
             #expect(error?.skipReason == "image_too_large")
         }
-        #expect(throws: Never.self) { try DecodedImage(decoding: bytes, limits: DecodeLimits(pixelsMax: 100)) }
+        #expect(throws: Never.self) {
+            try DecodedImage(decoding: bytes, limits: DecodeLimits(pixelsMax: 100))
+        }
     }
 
     @Test("Every prefix of a PNG is decoded or refused, never more than it holds")
     func prefixes() throws {
-        let bytes = try PNGFile.encode((0..<3072).map { UInt8(truncatingIfNeeded: $0 * $0) }, width: 32, height: 32)
+        let bytes = try PNGFile.encode(
+            (0..<3072).map { UInt8(truncatingIfNeeded: $0 * $0) }, width: 32, height: 32)
         for count in 0..<bytes.count {
             do {
                 let image = try DecodedImage(decoding: Array(bytes[..<count]))

@@ -1,5 +1,5 @@
-"""Measures what `augmentation.sh` measured of Bolster with Pillow and torchvision, asserts equal bytes and prints
-the ratios. The folder holds files.txt and ours.json."""
+"""Measures what `augmentation.sh` measured of Bolster with Pillow and torchvision, asserts equal bytes and
+prints the ratios. The folder holds files.txt and ours.json."""
 
 import hashlib
 import io
@@ -64,14 +64,16 @@ def main():
             crops.append(microseconds(crop))
             whole.append(microseconds(lambda: tensor(augmented())))
             tensors.append(microseconds(lambda: tensor(result)))
+        views = measured["views"]
         rows.append({
             "decode": (decode, measured["decode"]),
-            "crop and resize": (statistics.mean(crops), statistics.mean(v["crop"] for v in measured["views"])),
-            "tensor and normalise": (statistics.mean(tensors), statistics.mean(v["tensor"] for v in measured["views"])),
-            "a whole view": (statistics.mean(whole), statistics.mean(v["view"] for v in measured["views"])),
+            "crop and resize": (statistics.mean(crops), statistics.mean(v["crop"] for v in views)),
+            "tensor and normalise": (statistics.mean(tensors), statistics.mean(v["tensor"] for v in views)),
+            "a whole view": (statistics.mean(whole), statistics.mean(v["view"] for v in views)),
             "decode and ten views": (
-                decode + sum(whole), measured["decode"] + sum(v["view"] for v in measured["views"]))})
-    print(f"{len(ours)} images, mean {statistics.mean(m['width'] * m['height'] for m in ours) / 1e6:.2f} megapixels, "
+                decode + sum(whole), measured["decode"] + sum(v["view"] for v in views))})
+    pixels = statistics.mean(m["width"] * m["height"] for m in ours)
+    print(f"{len(ours)} images, mean {pixels / 1e6:.2f} megapixels, "
           f"{sum(len(m['views']) for m in ours)} views of 224 x 224")
     print(f"{'µs':24}{'Pillow, torchvision':>20}{'Bolster':>10}{'ratio':>8}   paired ratios, least to most")
     for stage in rows[0]:

@@ -20,6 +20,6 @@ cat > "$folder/configuration.json" <<'JSON'
 {"random_resized_crop": {"size": 224, "interpolation": "bicubic"}, "rand_augment": {"p": 1.0},
  "to_rgb": {}, "to_tensor": {}, "normalize": {}}
 JSON
-BOLSTER_AUGMENTATION_BENCHMARK="$folder" taskset -c 0 swift test -c release -Xswiftc -enable-testing --skip-build \
-    --filter AugmentationBenchmark >/dev/null
+BOLSTER_AUGMENTATION_BENCHMARK="$folder" taskset -c 0 swift test -c release -Xswiftc -enable-testing \
+    --skip-build --filter AugmentationBenchmark >/dev/null
 taskset -c 0 "$python" tools/benchmarks/augmentation.py "$folder"

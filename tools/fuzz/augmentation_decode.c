@@ -10,7 +10,8 @@ enum { PIXELS_MAX = 1 << 20 };
 
 struct format {
     enum pixel_status (*size)(const uint8_t *, size_t, struct pixel_size *, struct pixel_complaint *);
-    enum pixel_status (*decode)(const uint8_t *, size_t, uint8_t *, struct pixel_size, struct pixel_complaint *);
+    enum pixel_status (*decode)(const uint8_t *, size_t, uint8_t *, struct pixel_size,
+        struct pixel_complaint *);
 };
 
 static const struct format jpeg = {pixel_jpeg_size, pixel_jpeg_decode};

@@ -115,7 +115,8 @@ def random_case(random, width, height):
     configuration, parameters = {}, []
     if random.random() < 0.15:
         short = int(random.integers(1, 150))
-        configuration["resize"] = {"size": short if random.random() < 0.5 else [short, int(random.integers(1, 150))],
+        exact = [short, int(random.integers(1, 150))]
+        configuration["resize"] = {"size": short if random.random() < 0.5 else exact,
                                    "interpolation": str(random.choice(FILTERS))}
         parameters.append(configuration["resize"]["size"])
         if isinstance(configuration["resize"]["size"], list):
@@ -170,7 +171,8 @@ def reapplied(image, configuration, parameters, tools):
         image = functional.crop(image, *next(left), *size)
     if "random_resized_crop" in configuration:
         settings = configuration["random_resized_crop"]
-        image = functional.resized_crop(image, *next(left), settings["size"], mode(settings["interpolation"]))
+        box, interpolation = next(left), mode(settings["interpolation"])
+        image = functional.resized_crop(image, *box, settings["size"], interpolation)
     if "random_horizontal_flip" in configuration and next(left):
         image = functional.hflip(image)
     settings = configuration.get("rand_augment")
@@ -186,7 +188,8 @@ def write_views(folder, random, cases, pool_size=None):
     (folder / "images").mkdir(parents=True, exist_ok=True)
     pool = []
     for index in range(pool_size or max(4, min(60, cases // 20))):
-        image = Image.fromarray(images.picture(random, *images.size(random, 260 if pool_size is None else 90)))
+        size = images.size(random, 90 if pool_size else 260)
+        image = Image.fromarray(images.picture(random, *size))
         name = f"view-{index:03d}.png"
         (folder / "images" / name).write_bytes(images.saved(image, format="PNG", compress_level=1))
         pool.append((name, image))

@@ -1,4 +1,4 @@
-"""Image files of every kind that a decoder meets, made from a seed: what the augmentation's oracle decodes."""
+"""Image files of every kind that a decoder meets, made from a seed."""
 
 import io
 import struct
@@ -61,7 +61,7 @@ def packed_row(values, depth):
 
 def filtered_row(kind, row, above, step):
     """A row behind its filter's number (PNG, section 9)."""
-    row, above = numpy.frombuffer(row, numpy.uint8).astype(int), numpy.frombuffer(above, numpy.uint8).astype(int)
+    row, above = (numpy.frombuffer(data, numpy.uint8).astype(int) for data in (row, above))
     left = numpy.concatenate([numpy.zeros(min(step, len(row)), int), row[:-step]])[:len(row)]
     corner = numpy.concatenate([numpy.zeros(min(step, len(row)), int), above[:-step]])[:len(row)]
     estimate = left + above - corner
@@ -111,7 +111,8 @@ def random_png(random, longest):
         entries = int(random.integers(1, (1 << depth) + 1))
         extra += chunk(b"PLTE", random.integers(0, 256, 3 * entries, numpy.uint8).tobytes())
         if random.random() < 0.5:
-            extra += chunk(b"tRNS", random.integers(0, 256, int(random.integers(1, entries + 1)), numpy.uint8).tobytes())
+            alphas = random.integers(0, 256, int(random.integers(1, entries + 1)), numpy.uint8)
+            extra += chunk(b"tRNS", alphas.tobytes())
     elif colour in (0, 2) and random.random() < 0.4:
         extra += chunk(b"tRNS", random.integers(0, 256, 2 if colour == 0 else 6, numpy.uint8).tobytes())
     if random.random() < 0.3:
@@ -163,8 +164,8 @@ def random_webp(random, longest):
 
 
 def is_smoothed_otherwise(data):
-    """A progressive JPEG with vertical subsampling. While such a file is incomplete, libjpeg-turbo from 3.0.1 on
-    (in Pillow's wheels) smooths its blocks a little differently from 2.1 (in Debian 12)."""
+    """A progressive JPEG with vertical subsampling. While such a file is incomplete, libjpeg-turbo from
+    3.0.1 on (in Pillow's wheels) smooths its blocks a little differently from 2.1 (in Debian 12)."""
     place = data.find(b"\xff\xc2")
     return data[:2] == b"\xff\xd8" and place >= 0 and data[place + 11] & 15 > 1
 

@@ -2,8 +2,9 @@
 
     augmentation_numbers.py FOLDER
 
-FOLDER gets image.png, view.bin (the 8-bit view that is normalised, height x width x 3), tensor.bin (to_tensor and
-normalize of it), small-N.bin (that, interpolated to N x N), and evaluation-MODE-FILTER-SIZE.bin.
+FOLDER gets image.png, view.bin (the 8-bit view that is normalised, height x width x 3), tensor.bin
+(to_tensor and normalize of it), small-N.bin (that, interpolated to N x N), and
+evaluation-MODE-FILTER-SIZE.bin.
 """
 
 import json
@@ -22,12 +23,14 @@ MEAN, STD = [0.48145466, 0.4578275, 0.40821073], [0.26862954, 0.26130258, 0.2757
 def magnitudes(autoaugment):
     """Every magnitude that RandAugment can draw, for some numbers of bins and view sizes."""
     table = []
-    for bins, width, height in [(31, 224, 224), (31, 256, 192), (31, 1, 7), (10, 96, 64), (11, 336, 336), (2, 50, 51)]:
+    sizes = [(31, 224, 224), (31, 256, 192), (31, 1, 7), (10, 96, 64), (11, 336, 336), (2, 50, 51)]
+    for bins, width, height in sizes:
         space = autoaugment.RandAugment()._augmentation_space(bins, (height, width))
         for name, (values, signed) in space.items():
             for index in range(bins):
                 value = float(values[index].item()) if values.ndim > 0 else 0.0
-                table.append([augmentation.OPERATIONS.index(name), index, bins, width, height, value, bool(signed)])
+                number = augmentation.OPERATIONS.index(name)
+                table.append([number, index, bins, width, height, value, bool(signed)])
     return table
 
 
@@ -35,8 +38,8 @@ def floats(random):
     bits = random.integers(0, 1 << 63, 3000, numpy.uint64)
     values = [v for v in bits.view(numpy.float64) if numpy.isfinite(v)]
     values += [float(numpy.float32(v)) for v in random.normal(0, 1, 1000)]
-    values += [0.0, -0.0, 1.0, 1e16, 1e15, 123456789012345680.0, 1e-4, 1e-5, 0.00012, 5e-324, 1.7976931348623157e308,
-               100.0, 0.1, 1e22, 1e23, 9007199254740993.0]
+    values += [0.0, -0.0, 1.0, 1e16, 1e15, 123456789012345680.0, 1e-4, 1e-5, 0.00012, 5e-324,
+               1.7976931348623157e308, 100.0, 0.1, 1e22, 1e23, 9007199254740993.0]
     return [[str(int(numpy.float64(v).view(numpy.uint64))), repr(float(v))] for v in values]
 
 
@@ -66,7 +69,8 @@ def main():
     tensor = functional.normalize(functional.to_tensor(view), MEAN, STD)
     tensor.numpy().tofile(folder / "tensor.bin")
     for side in [96, 112, 160, 192, 223]:
-        small = torch.nn.functional.interpolate(tensor[None], size=(side, side), mode="bicubic", align_corners=False)
+        small = torch.nn.functional.interpolate(
+            tensor[None], size=(side, side), mode="bicubic", align_corners=False)
         small.numpy().tofile(folder / f"small-{side}.bin")
     for name in ["bicubic", "bilinear"]:
         for side in [32, 224, 300]:
@@ -74,7 +78,8 @@ def main():
             numpy.asarray(shortest).tofile(folder / f"evaluation-shortest-{name}-{side}.bin")
             squashed = functional.resize(image, [side, side], mode(name))
             numpy.asarray(squashed).tofile(folder / f"evaluation-squash-{name}-{side}.bin")
-    print(json.dumps({"magnitudes": magnitudes(autoaugment), "floats": floats(random), "boxes": sampled(transforms)}))
+    print(json.dumps({"magnitudes": magnitudes(autoaugment), "floats": floats(random),
+                      "boxes": sampled(transforms)}))
 
 
 if __name__ == "__main__":

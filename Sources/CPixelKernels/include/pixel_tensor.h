@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 /* (value / 255 - mean) / deviation for each channel, in single precision and in this order. `tables` has the
- * 256 results of red, then green, then blue; `exact` says that the vector kernels' arithmetic, which multiplies
- * by reciprocals and corrects the rounding, gives the same bits for all of them. */
+ * 256 results of red, then green, then blue; `exact` says that the vector kernels' arithmetic, which
+ * multiplies by reciprocals and corrects the rounding, gives the same bits for all of them. */
 struct pixel_scaling {
     float mean[3], deviation[3];
     float tables[768];
