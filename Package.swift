@@ -38,7 +38,8 @@ let package = Package(
         .target(name: "BolsterDeterminism", dependencies: ["CCrypto", "CXXHash"], swiftSettings: settings),
         .target(name: "BolsterCompression", dependencies: ["CZlib"], swiftSettings: settings),
         .target(name: "BolsterDataset", dependencies: ["BolsterDeterminism", yams], swiftSettings: settings),
-        .target(name: "BolsterLeasing", dependencies: ["BolsterDeterminism", protobuf],
+        .target(
+            name: "BolsterLeasing", dependencies: ["BolsterDeterminism", protobuf],
             exclude: ["Wire/lease.proto"], swiftSettings: settings),
         .target(name: "CRecordKernels", cSettings: kernelSettings),
         .target(
@@ -48,10 +49,12 @@ let package = Package(
         .target(
             name: "CPixelKernels", cSettings: kernelSettings,
             linkerSettings: [
-                .linkedLibrary("jpeg"), .linkedLibrary("z"), .linkedLibrary("webp"), .linkedLibrary("webpdemux"),
+                .linkedLibrary("jpeg"), .linkedLibrary("z"), .linkedLibrary("webp"),
+                .linkedLibrary("webpdemux"),
             ]),
         .target(
-            name: "BolsterAugmentation", dependencies: ["BolsterDataset", "BolsterDeterminism", "CPixelKernels"],
+            name: "BolsterAugmentation",
+            dependencies: ["BolsterDataset", "BolsterDeterminism", "CPixelKernels"],
             swiftSettings: settings),
 
         // MARK: IO: one adapter for one part of the outside world
@@ -61,17 +64,21 @@ let package = Package(
             name: "BolsterInference", dependencies: ["BolsterDeterminism", "COnnxRuntime"],
             swiftSettings: settings),
         .target(
-            name: "BolsterStorage", dependencies: ["BolsterDataset", "BolsterCompression"], swiftSettings: settings),
+            name: "BolsterStorage", dependencies: ["BolsterDataset", "BolsterCompression"],
+            swiftSettings: settings),
 
         // MARK: Roles
         .target(
             name: "BolsterCoordinator",
-            dependencies: ["BolsterDataset", "BolsterLeasing", "BolsterMessaging", "BolsterStorage", grdb, log],
+            dependencies: [
+                "BolsterDataset", "BolsterLeasing", "BolsterMessaging", "BolsterStorage", grdb, log,
+            ],
             swiftSettings: settings),
         .target(
             name: "BolsterWorker",
             dependencies: [
-                "BolsterDataset", "BolsterLeasing", "BolsterRecords", "BolsterAugmentation", "BolsterMessaging",
+                "BolsterDataset", "BolsterLeasing", "BolsterRecords", "BolsterAugmentation",
+                "BolsterMessaging",
                 "BolsterInference", "BolsterStorage", log,
             ], swiftSettings: settings),
         .target(
@@ -81,7 +88,13 @@ let package = Package(
 
         // MARK: The command
         .executableTarget(
-            name: "bolster", dependencies: ["BolsterCoordinator", "BolsterWorker", "BolsterMerger", arguments],
+            name: "bolster",
+            dependencies: [
+                "BolsterDataset", "BolsterLeasing", "BolsterRecords", "BolsterAugmentation",
+                "BolsterMessaging",
+                "BolsterInference", "BolsterStorage", "BolsterCoordinator", "BolsterWorker", "BolsterMerger",
+                arguments, log,
+            ],
             swiftSettings: settings),
 
         // MARK: Tests
@@ -97,9 +110,11 @@ let package = Package(
         .testTarget(
             name: "BolsterAugmentationTests", dependencies: ["BolsterAugmentation"], exclude: ["Golden"],
             swiftSettings: settings),
-        .testTarget(name: "BolsterMessagingTests", dependencies: ["BolsterMessaging"], swiftSettings: settings),
         .testTarget(
-            name: "BolsterInferenceTests", dependencies: ["BolsterInference"], exclude: ["generate_models.py"],
+            name: "BolsterMessagingTests", dependencies: ["BolsterMessaging"], swiftSettings: settings),
+        .testTarget(
+            name: "BolsterInferenceTests", dependencies: ["BolsterInference"],
+            exclude: ["generate_models.py"],
             swiftSettings: settings),
         .testTarget(
             name: "BolsterStorageTests", dependencies: ["BolsterStorage", "BolsterCompression"],

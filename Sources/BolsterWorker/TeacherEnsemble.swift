@@ -68,7 +68,7 @@ final class TeacherEnsemble {
 
     /// - Returns: texts × D.
     func embed(texts: [String]) throws -> [Float] {
-        try concatenate(count: texts.count, of: "text") { try $0.teacher.embedTexts(texts) }
+        try concatenate(count: texts.count, of: "text") { try $0.teacher.embedTexts(texts, batch: batch) }
     }
 
     /// Each teacher's rows side by side, after a check that every one is finite and of length 1.

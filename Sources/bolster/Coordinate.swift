@@ -29,16 +29,20 @@ struct Coordinate: ParsableCommand {
     @Option(help: "The run's folder, instead of the manifest's output.")
     var output: String?
 
+    @Flag(help: "Give units that an earlier start has quarantined another chance.")
+    var retryQuarantined = false
+
     @OptionGroup var keys: ServerKeyOptions
     @OptionGroup var logging: LogOptions
 
     func run() throws {
         try reporting {
             let run = try PreparedRun(manifest: manifest, output: output)
-            let coordinator = try Coordinator(
-                run.coordination(
-                    state: absolutePath(state), listen: listen, security: try keys.security(),
-                    log: logging.logger("bolster.coordinator")))
+            var configuration = run.coordination(
+                state: absolutePath(state), listen: listen, security: try keys.security(),
+                log: logging.logger("bolster.coordinator"))
+            configuration.retryQuarantined = retryQuarantined
+            let coordinator = try Coordinator(configuration)
             let signals = StopSignals(first: { coordinator.drain() }, second: { coordinator.stop() })
             defer { signals.cancel() }
             Terminal.note("listening on \(coordinator.endpoint)")

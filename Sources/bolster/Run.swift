@@ -9,7 +9,8 @@ struct Run: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Do a whole run on this machine: coordinator, worker processes, merge.",
         discussion: """
-            Starts again where it was stopped: what is committed is never computed twice. The run's folder gets \
+            Starts again where it was stopped: what is committed is never computed twice, and units that an \
+            earlier start has quarantined get another chance. The run's folder gets \
             records/, the ledger in state/, the workers' logs in logs/ and the training set in dataset/.
 
               bolster run manifests/demo.yaml --workers 2 --output demo-run
@@ -88,8 +89,10 @@ private struct LocalRun {
         }
         var quiet = logging.logger("bolster.coordinator")
         if logging.logLevel == .info { quiet.logLevel = .warning }
-        coordinator = try Coordinator(
-            run.coordination(state: run.output + "/state", listen: listen, security: nil, log: quiet))
+        var coordination = run.coordination(
+            state: run.output + "/state", listen: listen, security: nil, log: quiet)
+        coordination.retryQuarantined = true
+        coordinator = try Coordinator(coordination)
         let endpoint = coordinator.endpoint
         let slots = (0..<workers).map { index in
             WorkerSupervisor.Slot(
