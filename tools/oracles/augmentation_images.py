@@ -164,10 +164,14 @@ def random_webp(random, longest):
 
 
 def is_smoothed_otherwise(data):
-    """A progressive JPEG with vertical subsampling. While such a file is incomplete, libjpeg-turbo from
-    3.0.1 on (in Pillow's wheels) smooths its blocks a little differently from 2.1 (in Debian 12)."""
+    """A progressive JPEG with vertical subsampling, or with a component two blocks wide. While such a file is
+    incomplete, libjpeg-turbo from 3.0.1 on (in Pillow's wheels) smooths its blocks a little differently from 2.1 (in Debian 12)."""
     place = data.find(b"\xff\xc2")
-    return data[:2] == b"\xff\xd8" and place >= 0 and data[place + 11] & 15 > 1
+    if data[:2] != b"\xff\xd8" or place < 0:
+        return False
+    width = int.from_bytes(data[place + 7:place + 9], "big")
+    across, down = data[place + 11] >> 4, data[place + 11] & 15
+    return down > 1 or 2 in (-(-width // 8), -(-width // (8 * across)))
 
 
 def damaged(random, data):
