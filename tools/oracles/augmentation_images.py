@@ -165,7 +165,8 @@ def random_webp(random, longest):
 
 def is_smoothed_otherwise(data):
     """A progressive JPEG with vertical subsampling, or with a component two blocks wide. While such a file is
-    incomplete, libjpeg-turbo from 3.0.1 on (in Pillow's wheels) smooths its blocks a little differently from 2.1 (in Debian 12)."""
+    incomplete, libjpeg-turbo from 3.0.1 on (in Pillow's wheels) smooths its blocks a little differently from
+    2.1 (in Debian 12)."""
     place = data.find(b"\xff\xc2")
     if data[:2] != b"\xff\xd8" or place < 0:
         return False
