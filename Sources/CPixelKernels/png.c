@@ -279,7 +279,8 @@ static void store(struct rows *rows) {
     uint32_t top = rows->pass == WHOLE_IMAGE ? png->frame.top : 0;
     uint32_t left = rows->pass == WHOLE_IMAGE ? png->frame.left : 0;
     size_t pixel = (size_t)(top + rows->y) * png->size.width + left + pass->column;
-    png_store_row(&png->samples, rows->row + 1, rows->width, rows->pixels + pixel * 3, (size_t)pass->across * 3);
+    png_store_row(
+        &png->samples, rows->row + 1, rows->width, rows->pixels + pixel * 3, (size_t)pass->across * 3);
     rows->y += pass->down;
     if (rows->pass == WHOLE_IMAGE) {
         if (rows->y >= png->frame.height) rows->state = COMPLETE;
