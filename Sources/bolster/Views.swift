@@ -14,8 +14,8 @@ struct Views: ParsableCommand {
         discussion: """
             For each image, named after its file without the extension, DIR gets NAME.<i>.png per view \
             (or NAME.<i>.npy: the normalised tensor, [3, height, width] float32), NAME.paug.json with the \
-            parameters, and NAME.sheet.png, the image with the crop boxes and the views. The pixels are those \
-            of Pillow and torchvision with the same parameters.
+            parameters, and NAME.sheet.png, the image with the crop boxes and the views. The pixels are \
+            those of Pillow and torchvision with the same parameters.
 
               bolster views cat.jpg --config augmentation.json --count 10 --out views
               bolster views cat.jpg --config augmentation.json --params cat.paug.json --out again
