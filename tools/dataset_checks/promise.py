@@ -52,8 +52,8 @@ class Promise:
 
     @property
     def norm_tolerance(self):
-        """How far a stored unit vector's norm may be from 1: half a unit in the last place of each number."""
-        return 1e-4 if self.store == "fp32" else 4e-3
+        """How far a unit vector's norm may be from 1: half a unit in the last place of each number."""
+        return 1e-4 if self.store == "fp32" and self.embeddings == "npz" else 4e-3
 
 
 def expand_braces(text):

@@ -61,7 +61,7 @@ def check_sample(key, members, promise, where, report):
         return None
     if arrays is None:
         return None
-    allowed = "float32" if wanted == "npz" or promise.store == "fp32" else "bfloat16"
+    allowed = "float32" if wanted == "npz" else "bfloat16"
     report.check(types == {allowed}, f"{wanted} dtype", where, f"{sorted(types)}, expected {allowed}")
     check_shapes(arrays, members, captions, promise, where, report)
     for name, array in arrays.items():
