@@ -51,5 +51,6 @@ PYTHON
 cat <<END
 
 Check it as a trainer would read it:
-  $(realpath --relative-to="$PWD" "$root")/tools/venv.sh && .tools/venv/bin/python tools/conformance.py $out/dataset --manifest manifests/demo.yaml
+  tools/venv.sh
+  .tools/venv/bin/python tools/conformance.py $out/dataset --manifest manifests/demo.yaml
 END

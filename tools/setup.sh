@@ -10,6 +10,7 @@ packages=(
     libsqlite3-dev pkg-config python3 python3-pip python3-venv
 )
 swift_minimum=6.2
+swift_site=https://www.swift.org/install/linux
 onnxruntime_version=1.32.0
 # SHA-256 of the cp311 wheels on PyPI; the library inside does not depend on Python's version.
 declare -A onnxruntime_sha256=(
@@ -43,12 +44,13 @@ install_packages() {
 
 check_swift() {
     command -v swift >/dev/null ||
-        fail "no swift on the PATH; install Swift $swift_minimum or later from https://www.swift.org/install/linux"
+        fail "no swift on the PATH; install Swift $swift_minimum or later, see $swift_site"
     local version
-    version=$(swift --version 2>/dev/null | sed -n 's/.*Swift version \([0-9][0-9]*\.[0-9][0-9]*\).*/\1/p' | head -n 1)
+    version=$(swift --version 2>/dev/null |
+        sed -n 's/.*Swift version \([0-9][0-9]*\.[0-9][0-9]*\).*/\1/p' | head -n 1)
     [ -n "$version" ] || fail "swift --version says nothing understandable; is the toolchain complete?"
     [ "$(printf '%s\n' "$swift_minimum" "$version" | sort -V | head -n 1)" = "$swift_minimum" ] ||
-        fail "Swift $version is too old; install $swift_minimum or later from https://www.swift.org/install/linux"
+        fail "Swift $version is too old; install $swift_minimum or later, see $swift_site"
 }
 
 # The libraries lie in .tools/onnxruntime/lib or, when this is interrupted, nothing does.
@@ -57,7 +59,8 @@ install_onnxruntime() {
     machine=$(uname -m)
     [ "$(cat "$destination/version" 2>/dev/null)" = "$onnxruntime_version $machine" ] && return 0
     sum=${onnxruntime_sha256[$machine]:-}
-    [ -n "$sum" ] || fail "no ONNX Runtime is pinned for $machine; set BOLSTER_ONNXRUNTIME to a libonnxruntime.so"
+    [ -n "$sum" ] ||
+        fail "no ONNX Runtime is pinned for $machine; set BOLSTER_ONNXRUNTIME to a libonnxruntime.so"
     say "fetching ONNX Runtime $onnxruntime_version from PyPI"
     mkdir -p "$tools"
     unpacking=$(mktemp -d "$tools/onnxruntime.XXXXXX")
@@ -83,7 +86,7 @@ with zipfile.ZipFile(wheel) as archive:
             (destination / "lib" / base).write_bytes(archive.read(name))
         elif base in ("LICENSE", "ThirdPartyNotices.txt"):
             (destination / base).write_bytes(archive.read(name))
-libraries = [path.name for path in (destination / "lib").iterdir() if path.name.startswith("libonnxruntime.so.")]
+libraries = [path.name for path in (destination / "lib").glob("libonnxruntime.so.*")]
 if len(libraries) != 1:
     sys.exit(f"the wheel holds {libraries}, expected one libonnxruntime.so.*")
 (destination / "lib" / "libonnxruntime.so").symlink_to(libraries[0])

@@ -169,7 +169,8 @@ package final class Coordinator: Sendable {
             progress(status)
             if let silence = schedule.stall.observed(status, now: now) {
                 configuration.log.error(
-                    "nothing has been committed for a long time: look at the workers' logs and at `bolster status`",
+                    "nothing has been committed for a long time: look at the workers' logs and at "
+                        + "`bolster status`",
                     metadata: [
                         LogKey.seconds: "\(silence.components.seconds)",
                         LogKey.count: "\(status.workersTotal)",
@@ -214,7 +215,8 @@ package final class Coordinator: Sendable {
         guard let newer else { return }
         throw CoordinatorError(
             .superseded,
-            "a newer coordinator rules this run: this one stops, and what it had not acknowledged is not counted",
+            "a newer coordinator rules this run: this one stops, and what it had not acknowledged is not "
+                + "counted",
             evidence: ["this generation \(generation), the newer \(newer)"])
     }
 }

@@ -91,7 +91,8 @@ enum LedgerDatabase {
     private static func corrupt(_ path: String, _ found: String) -> CoordinatorError {
         CoordinatorError(
             .corrupt,
-            "the ledger is damaged: move ledger.sqlite, ledger.sqlite-wal and ledger.sqlite-shm away and start "
+            "the ledger is damaged: move ledger.sqlite, ledger.sqlite-wal and ledger.sqlite-shm away and "
+                + "start "
                 + "again; the newest backup in the output is taken then", evidence: [path, found])
     }
 

@@ -124,7 +124,8 @@ extension LedgerJournal {
         guard changes.isEmpty else {
             throw CoordinatorError(
                 .otherRun,
-                "the input is not what it was when this run began, and records of both cannot be mixed: put the "
+                "the input is not what it was when this run began, and records of both cannot be mixed: "
+                    + "put the "
                     + "shards back as they were, or begin a new run with another output",
                 evidence: Array(changes.prefix(10))
                     + (changes.count > 10 ? ["and \(changes.count - 10) more"] : []))

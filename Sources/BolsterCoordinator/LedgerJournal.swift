@@ -82,7 +82,8 @@ struct LedgerJournal {
         let key = stage(unit)
         try db.cachedStatement(
             sql:
-                "INSERT INTO finished (stage, shard, chunks, samples, skipped, packed) VALUES (?, ?, ?, ?, ?, ?)"
+                "INSERT INTO finished (stage, shard, chunks, samples, skipped, packed) VALUES (?, ?, ?, "
+                + "?, ?, ?)"
         ).execute(arguments: [
             key, unit.shard, chunks.chunks.count, chunks.samples, chunks.skipped, Data(chunks.packed()),
         ])

@@ -193,7 +193,8 @@ package struct LedgerReader: Sendable {
         if let row = try Row.fetchOne(
             db,
             sql: """
-                SELECT COUNT(*), COALESCE(SUM(chunks), 0), COALESCE(SUM(samples), 0), COALESCE(SUM(skipped), 0)
+                SELECT COUNT(*), COALESCE(SUM(chunks), 0), COALESCE(SUM(samples), 0), \
+                COALESCE(SUM(skipped), 0)
                 FROM finished WHERE stage = ?
                 """, arguments: [id])
         {
@@ -202,7 +203,8 @@ package struct LedgerReader: Sendable {
         if let row = try Row.fetchOne(
             db,
             sql: """
-                SELECT COUNT(*), COALESCE(SUM(samples), 0), COALESCE(SUM(skipped), 0) FROM chunk WHERE stage = ?
+                SELECT COUNT(*), COALESCE(SUM(samples), 0), COALESCE(SUM(skipped), 0) FROM chunk WHERE \
+                stage = ?
                 """, arguments: [id])
         {
             status.chunks += row[0] as Int

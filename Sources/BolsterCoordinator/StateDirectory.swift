@@ -103,8 +103,10 @@ struct StateDirectory: ~Copyable {
         else { return }
         throw CoordinatorError(
             .unsuitableState,
-            "the state folder lies on a network file system (\(name)), where the ledger would be damaged: give "
-                + "--state a folder on this machine's own disk; copies of the ledger go to the output by themselves",
+            "the state folder lies on a network file system (\(name)), where the ledger would be "
+                + "damaged: give "
+                + "--state a folder on this machine's own disk; copies of the ledger go to the output by "
+                + "themselves",
             evidence: [path])
     }
 

@@ -48,7 +48,8 @@ package struct TarSampleReader {
     private var isFinished = false
 
     /// Starts at `startOffset` of the shard, which must be 0, a sample's start or the end of the one before,
-    /// where the sample `firstSample` begins. Keys before it are not known, so that one of them that comes back
+    /// where the sample `firstSample` begins. Keys before it are not known, so that one of them that comes
+    /// back
     /// is found by a reading from the shard's start only, such as the merge's.
     package init(shard: String, firstSample: Int = 0, startOffset: Int64 = 0, limits: Limits = Limits()) {
         self.shard = shard

@@ -96,7 +96,8 @@ struct CaptionComputation: ChunkComputation {
         guard texts.count == waitingKeys.count, texts.allSatisfy({ $0.count == settings.captions }) else {
             throw WorkerError(
                 .wrongResult,
-                "captioner \"\(settings.name)\" gave another number of captions than \(settings.captions) an image",
+                "captioner \"\(settings.name)\" gave another number of captions than "
+                    + "\(settings.captions) an image",
                 evidence: waitingKeys.first)
         }
         for (row, list) in zip(waitingRows, texts) { captions[row] = PythonJSON.text(of: list) }

@@ -39,7 +39,8 @@ final class TeacherEnsemble {
         if let larger = members.first(where: { $0.imageSize > min(size.height, size.width) }) {
             throw WorkerError(
                 .wrongManifest,
-                "teacher \(larger.name) takes images of \(larger.imageSize) pixels, the views have \(size.height)"
+                "teacher \(larger.name) takes images of \(larger.imageSize) pixels, the views have "
+                    + "\(size.height)"
                     + " × \(size.width): make the crop at least as large")
         }
     }

@@ -7,7 +7,8 @@ struct Bolster: ParsableCommand {
         commandName: "bolster",
         abstract: "Reinforces image-text datasets for CLIP training.",
         discussion: """
-            A manifest says what to make: which shards, which captioners, which ensemble of teachers. The manifest \
+            A manifest says what to make: which shards, which captioners, which ensemble of teachers. The \
+            manifest \
             decides bytes; flags decide where and how fast.
 
             On one machine:

@@ -6,7 +6,8 @@ struct Caption: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Caption images with a captioner, to see what it says before a run.",
         discussion: """
-            Decodes as a run does: a file whose name is a sample's key gets that sample's captions if seed and \
+            Decodes as a run does: a file whose name is a sample's key gets that sample's captions if seed \
+            and \
             settings are the manifest's. What no flag changes comes from the package's own decoding.
 
               bolster caption --model manifests/demo/models/captioner-a photo.jpg --count 5 --seed 7

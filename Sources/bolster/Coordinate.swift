@@ -8,12 +8,15 @@ struct Coordinate: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Hand out a manifest's work to workers, until it is done.",
         discussion: """
-            Keeps the ledger of leases and commits. May be killed and started again on the same state folder at \
+            Keeps the ledger of leases and commits. May be killed and started again on the same state \
+            folder at \
             any time: workers go on meanwhile and commit when it is back.
 
-              bolster coordinate manifests/demo.yaml --listen tcp://127.0.0.1:5570 --state /var/lib/bolster/demo
+              bolster coordinate manifests/demo.yaml --listen tcp://127.0.0.1:5570 --state \
+              /var/lib/bolster/demo
 
-            The state folder belongs on a local disk. On an address that other machines reach, --key and --allow \
+            The state folder belongs on a local disk. On an address that other machines reach, --key and \
+            --allow \
             are needed. SIGTERM: no more leases, exit code 3 when those out are back; a second one: at once.
             """)
 

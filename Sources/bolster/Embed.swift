@@ -9,7 +9,8 @@ struct Embed: ParsableCommand {
             Images are resized and cut as the package says, without augmentation. With images and texts the \
             similarities are printed as a table, otherwise the first numbers of each embedding.
 
-              bolster embed --model manifests/demo/models/teacher-a photo.jpg --text "a red circle" --text "a dog"
+              bolster embed --model manifests/demo/models/teacher-a photo.jpg --text "a red circle" --text \
+              "a dog"
               bolster embed --model models/vit-l-14 *.jpg --out images.npy
             """)
 

@@ -32,7 +32,8 @@ struct Inspect: ParsableCommand {
                 let package = try ModelPackage(directory: path)
                 try package.verifyFiles()
                 print(
-                    "model package \(package.name): \(package.kind.rawValue), image \(package.imageSize), files intact"
+                    "model package \(package.name): \(package.kind.rawValue), image "
+                        + "\(package.imageSize), files intact"
                 )
                 print("digest \(package.digest.hex)")
             } else if path.hasSuffix(".tar") {
@@ -77,7 +78,8 @@ struct Inspect: ParsableCommand {
             case .text: print("column \(column.name): text")
             case .tensor(let type, let rows, let width, let bytes):
                 print(
-                    "column \(column.name): \(type.rawValue) [\(rows.reduce(0, +)), \(width)], \(bytesText(Int64(bytes.count)))"
+                    "column \(column.name): \(type.rawValue) [\(rows.reduce(0, +)), \(width)], "
+                        + "\(bytesText(Int64(bytes.count)))"
                 )
             }
         }

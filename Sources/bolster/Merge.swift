@@ -8,8 +8,10 @@ struct Merge: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Join records with the source shards into a training set.",
         discussion: """
-            Writes one tar per source shard, the coverage report and what a trainer needs beside them. Shards that \
-            are already merged from the same records are kept, so an interrupted merge goes on. What decides bytes \
+            Writes one tar per source shard, the coverage report and what a trainer needs beside them. \
+            Shards that \
+            are already merged from the same records are kept, so an interrupted merge goes on. What \
+            decides bytes \
             stands in the manifest's merge section.
 
               bolster merge manifests/demo.yaml --output demo-run --out demo-run/dataset

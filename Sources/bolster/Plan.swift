@@ -7,8 +7,10 @@ struct Plan: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show what a manifest would do; touches nothing.",
         discussion: """
-            Reads the manifest, looks for every shard and model package it names, and prints the stages with their \
-            fingerprints, the units, the bytes to read and an estimate of the bytes to store. With --count the \
+            Reads the manifest, looks for every shard and model package it names, and prints the stages \
+            with their \
+            fingerprints, the units, the bytes to read and an estimate of the bytes to store. With --count \
+            the \
             shards are read through to count their samples.
 
               bolster plan manifests/demo.yaml --count
@@ -129,7 +131,8 @@ struct PlanSummary: Encodable {
         lines += ["", "models"]
         for model in models {
             lines.append(
-                "  \(padded(model.kind, 10)) \(padded(model.name, 24)) \(model.digest.prefix(12))  \(model.path)"
+                "  \(padded(model.kind, 10)) \(padded(model.name, 24)) \(model.digest.prefix(12))  "
+                    + "\(model.path)"
             )
         }
         return lines.joined(separator: "\n")

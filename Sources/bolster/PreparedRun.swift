@@ -30,7 +30,8 @@ struct PreparedRun {
             throw CommandError(
                 FileManager.default.fileExists(atPath: path)
                     ? "the manifest \(file) cannot be read as UTF-8 text: \(error.localizedDescription)"
-                    : "there is no manifest \(file): give the path of a YAML file, such as manifests/demo.yaml"
+                    : "there is no manifest \(file): give the path of a YAML file, such as "
+                        + "manifests/demo.yaml"
             )
         }
         let manifest = try Manifest.parse(text, file: file)

@@ -1,6 +1,7 @@
 import Foundation
 
-/// Lines that change while work goes on: redrawn in place on a terminal, written plainly and seldom elsewhere.
+/// Lines that change while work goes on: redrawn in place on a terminal, written plainly and seldom
+/// elsewhere.
 final class ProgressDisplay: @unchecked Sendable {
     private static let plainInterval: TimeInterval = 5
 

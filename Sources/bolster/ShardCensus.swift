@@ -9,7 +9,8 @@ struct ShardCensus {
     private(set) var samples = 0
 
     /// - Parameter limit: samples to read of this shard; nil reads it all.
-    /// - Throws: DatasetError, StorageError, or CommandError with the first sample whose captions would clash.
+    /// - Throws: DatasetError, StorageError, or CommandError with the first sample whose captions would
+    /// clash.
     mutating func read(_ shard: Shard, limit: Int? = nil) throws {
         var bytes = try ByteReader(opening: shard.location, at: 0)
         var parser = TarSampleReader(shard: shard.location)
@@ -37,7 +38,8 @@ struct ShardCensus {
     private func check(_ sample: Sample, of shard: Shard) throws {
         for field in sample.captionFields where !kept.contains(field) {
             throw CommandError(
-                "\(shard.location), sample \(sample.key): the source already has a field \"\(field)\", which would"
+                "\(shard.location), sample \(sample.key): the source already has a field \"\(field)\", "
+                    + "which would"
                     + " meet the captioners' own; rename it, or name it in input.keep_captions")
         }
     }

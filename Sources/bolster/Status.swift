@@ -44,12 +44,14 @@ struct Status: ParsableCommand {
                 let rate = String(format: "%.0f samples/s", worker.samplesPerSecond)
                 let silent = ProgressLines.timeText(worker.silent / .seconds(1))
                 print(
-                    "worker \(worker.worker) on \(worker.host) \(worker.device): \(worker.leases) leases, \(rate),"
+                    "worker \(worker.worker) on \(worker.host) \(worker.device): \(worker.leases) "
+                        + "leases, \(rate),"
                         + " heard \(silent) ago \(worker.stages.joined(separator: " "))")
             }
             for unit in status.quarantined {
                 print(
-                    "quarantined \(unit.unit.stage) \(unit.shard) after \(unit.attempts) attempts: \(unit.message)"
+                    "quarantined \(unit.unit.stage) \(unit.shard) after \(unit.attempts) attempts: "
+                        + "\(unit.message)"
                 )
             }
             return status.stages.contains { $0.quarantined > 0 } ? .faulty : .done
@@ -88,7 +90,8 @@ enum OperatorQuestion {
         }
         guard let reply else {
             throw CommandError(
-                "no answer from \(endpoint) within \(patience / .seconds(1)) s: check that the coordinator runs, and"
+                "no answer from \(endpoint) within \(patience / .seconds(1)) s: check that the "
+                    + "coordinator runs, and"
                     + " that this key is on its allow-list")
         }
         return reply

@@ -8,11 +8,13 @@ struct Work: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Work for a coordinator: one process per device, started again after a crash.",
         discussion: """
-            Each process asks the coordinator for leases, runs the models on its device, stores record files in the \
+            Each process asks the coordinator for leases, runs the models on its device, stores record \
+            files in the \
             run's output and commits them. Start it on as many machines as you like, at any time.
 
               bolster work --coordinator tcp://127.0.0.1:5570
-              bolster work --coordinator tcp://head:5570 --devices cuda:0-7 --key worker.key --server-key head.pub
+              bolster work --coordinator tcp://head:5570 --devices cuda:0-7 --key worker.key --server-key \
+              head.pub
 
             SIGTERM: no further chunk is begun, leases go back, exit code 3. A second one: at once.
             """)

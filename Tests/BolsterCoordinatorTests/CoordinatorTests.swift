@@ -44,7 +44,8 @@ import Testing
         let (first, running) = try start(configuration(in: folder))
         let killed = try SocketWorker("a", endpoint: first.endpoint, commitsMax: 4)
         try Running { try killed.run() }.value()
-        // Whatever the worker's socket had not sent is lost with it; wait until the coordinator has been quiet.
+        // Whatever the worker's socket had not sent is lost with it; wait until the coordinator has been
+        // quiet.
         Thread.sleep(forTimeInterval: 0.3)
         first.stop()
         #expect(try running.value() == .stopped)

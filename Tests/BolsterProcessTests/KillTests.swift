@@ -30,7 +30,8 @@ struct KillTests {
             let merged = try dataset(output)
             #expect(
                 merged == expected,
-                "round \(round), \(victim) killed at \(moment) s with \(commits) record files: the dataset differs"
+                "round \(round), \(victim) killed at \(moment) s with \(commits) record files: the "
+                    + "dataset differs"
             )
             try FileManager.default.removeItem(atPath: output)
         }

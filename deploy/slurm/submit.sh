@@ -17,7 +17,8 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
 rm -f "$BOLSTER_RUN/endpoint"
 coordinator=$(sbatch --parsable --export=ALL "$here/coordinator.sbatch")
-workers=$(sbatch --parsable --export=ALL --array="1-$4" --dependency="after:$coordinator" "$here/workers.sbatch")
+workers=$(sbatch --parsable --export=ALL --array="1-$4" --dependency="after:$coordinator" \
+    "$here/workers.sbatch")
 # afterany: exit code 2 means "done, but something is quarantined", which still merges.
 merge=$(sbatch --parsable --export=ALL --dependency="afterany:$coordinator" "$here/merge.sbatch")
 echo "coordinator $coordinator, workers $workers, merge $merge"

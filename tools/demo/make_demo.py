@@ -5,7 +5,8 @@
     python tools/demo/make_demo.py --only shards      # or models, or one model's name
     python tools/demo/make_demo.py --out /tmp/d --steps 0.05   # a quick, bad run, to try the path
 
-Needs the packages that `tools/venv.sh --torch` installs. Existing parts are replaced only when their successors are complete.
+Needs the packages that `tools/venv.sh --torch` installs. Existing parts are replaced only when their
+successors are complete.
 Training is deterministic on one machine; another processor may round differently and give slightly different
 weights. Shards are the same bytes wherever the pinned Pillow runs.
 """

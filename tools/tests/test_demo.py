@@ -1,4 +1,4 @@
-"""The demo's input as committed: shards are what the script draws, packages are whole and answer their probes.
+"""The demo's input as committed: shards are what the script draws, packages answer their probes.
 
 Run: python3 -m unittest discover tools/tests
 """
