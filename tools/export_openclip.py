@@ -26,7 +26,6 @@ import torch.nn.functional as F
 from open_clip.coca_model import CoCa
 from open_clip.tokenizer import SimpleTokenizer
 from open_clip.transformer import ResidualAttentionBlock
-from torch import nn
 from openclip_graphs import CrossMemory, DecoderStep, ImageTower, TextTower
 
 TOLERANCE = 1e-4
