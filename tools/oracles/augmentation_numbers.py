@@ -3,8 +3,9 @@
     augmentation_numbers.py FOLDER
 
 FOLDER gets image.png, view.bin (the 8-bit view that is normalised, height x width x 3), tensor.bin
-(to_tensor and normalize of it), small-N.bin (that, interpolated to N x N), and
-evaluation-MODE-FILTER-SIZE.bin.
+(to_tensor and normalize of it), tensor-float16.bin and tensor-bfloat16.bin (that, rounded by PyTorch),
+ramps.json (the same of all 256 bytes under other means and deviations), small-N.bin (the tensor, interpolated
+to N x N), and evaluation-MODE-FILTER-SIZE.bin.
 """
 
 import json
@@ -56,6 +57,22 @@ def sampled(transforms):
     return summary
 
 
+def write_ramps(folder, functional):
+    """Every byte of every channel, normalised with some means and deviations and rounded to 16 bits: among
+    them deviations so small that float16 overflows, and so large that its values are subnormal."""
+    import torch
+    ramp = Image.fromarray(numpy.repeat(numpy.arange(256, dtype=numpy.uint8)[None, :, None], 3, axis=2))
+    settings = [(MEAN, STD), ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]), ([0.5] * 3, [0.5] * 3),
+                ([0.0] * 3, [1.0] * 3), ([0.1, 0.2, 0.3], [1e-6, 1e-5, 1e5]), ([0.7] * 3, [3e7, 1e-38, 17.0])]
+    ramps = []
+    for mean, std in settings:
+        tensor = functional.normalize(functional.to_tensor(ramp), mean, std)
+        patterns = [rounded.view(torch.int16).numpy().view(numpy.uint16).reshape(-1).tolist()
+                    for rounded in (tensor.half(), tensor.bfloat16())]
+        ramps.append({"mean": mean, "std": std, "float16": patterns[0], "bfloat16": patterns[1]})
+    (folder / "ramps.json").write_text(json.dumps(ramps))
+
+
 def main():
     folder = pathlib.Path(sys.argv[1])
     functional, autoaugment, mode = augmentation.functions()
@@ -68,6 +85,9 @@ def main():
     numpy.asarray(view).tofile(folder / "view.bin")
     tensor = functional.normalize(functional.to_tensor(view), MEAN, STD)
     tensor.numpy().tofile(folder / "tensor.bin")
+    tensor.half().view(torch.int16).numpy().tofile(folder / "tensor-float16.bin")
+    tensor.bfloat16().view(torch.int16).numpy().tofile(folder / "tensor-bfloat16.bin")
+    write_ramps(folder, functional)
     for side in [96, 112, 160, 192, 223]:
         small = torch.nn.functional.interpolate(
             tensor[None], size=(side, side), mode="bicubic", align_corners=False)
