@@ -14,11 +14,11 @@ package struct DatasetVerifier {
     ) throws(MergerError) -> VerifyReport {
         let dataset = ObjectStore(root: directory)
         var report = VerifyReport(directory: directory)
-        let names: [String]
         let info: [UInt8]
+        let names: [String]
         do throws(StorageError) {
-            names = try dataset.list(prefix: "")
             info = try dataset.read("info.json")
+            names = try dataset.list(prefix: "")
         } catch {
             throw MergerError(.storage, "\(directory) is no readable dataset of a merge", cause: error)
         }
