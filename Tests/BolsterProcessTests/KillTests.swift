@@ -30,9 +30,7 @@ struct KillTests {
             let merged = try dataset(output)
             #expect(
                 merged == expected,
-                "round \(round), \(victim) killed at \(moment) s with \(commits) record files: the "
-                    + "dataset differs"
-            )
+                "round \(round), \(victim) killed at \(moment) s, \(commits) record files: another dataset")
             try FileManager.default.removeItem(atPath: output)
         }
     }
