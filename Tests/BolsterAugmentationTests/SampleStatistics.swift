@@ -1,7 +1,7 @@
 import Foundation
 
-/// Tests of hypotheses at the level 0.001, which samples of a right sampler pass but for one in a thousand. The
-/// seeds of the tests are fixed, so that each passes always or never.
+/// Tests of hypotheses at the level 0.001, which samples of a right sampler pass but for one in a thousand.
+/// The seeds of the tests are fixed, so that each passes always or never.
 enum SampleStatistics {
     /// What a test says: `value` stays below `limit` where the hypothesis holds.
     struct Verdict: CustomStringConvertible {
