@@ -7,6 +7,7 @@ enum LogKey {
     static let error = "error"
     static let model = "model"
     static let reason = "reason"
+    static let refusals = "key_refusals"
     static let samples = "samples"
     static let seconds = "seconds"
     static let signal = "signal"

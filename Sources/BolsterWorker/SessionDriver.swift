@@ -138,7 +138,11 @@ final class SessionDriver: Sendable {
                 """
                 connecting anew; if this goes on, check that the coordinator runs at this address and that \
                 this worker's key is on its allow-list
-                """, metadata: [LogKey.endpoint: "\(configuration.endpoint)", LogKey.reason: "\(reason)"])
+                """,
+                metadata: [
+                    LogKey.endpoint: "\(configuration.endpoint)", LogKey.reason: "\(reason)",
+                    LogKey.refusals: "\(socket.counters.refusals)",
+                ])
             try socket.reconnect(to: configuration.endpoint)
             act(session.withLock { $0.connected(now: now) })
         case .exit(let exit):
