@@ -50,7 +50,8 @@ package struct PixelNormalizer: Sendable {
     }
 
     /// Writes [3, height, width] 16-bit bit patterns from height × width × 3 bytes: the single-precision
-    /// values, each rounded to the nearest, ties to even, as PyTorch's `.half()` and `.bfloat16()` round them.
+    /// values, each rounded to the nearest, ties to even, as PyTorch's `.half()` and `.bfloat16()` round
+    /// them.
     package func tensor(
         fromView view: UnsafeRawBufferPointer, height: Int, width: Int, as format: HalfFormat,
         into out: UnsafeMutablePointer<UInt16>

@@ -169,7 +169,7 @@ package final class Coordinator: Sendable {
             progress(status)
             if let silence = schedule.stall.observed(status, now: now) {
                 configuration.log.error(
-                    "nothing has been committed for a long time: look at the workers' logs and bolster status",
+                    "nothing has been committed for long: look at the workers' logs and bolster status",
                     metadata: [
                         LogKey.seconds: "\(silence.components.seconds)",
                         LogKey.count: "\(status.workersTotal)",
