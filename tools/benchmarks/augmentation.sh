@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Compares Bolster's decoding and views with Pillow's and torchvision's: times on one core, and that all bytes
 # are equal; beside each stage, the time that its bytes take through memory. Needs what tools/setup.sh
-# installs
-# and a Python with torch, torchvision and Pillow: BOLSTER_PYTHON, or what `tools/venv.sh --torch` made.
+# installs and a Python with torch, torchvision and Pillow: BOLSTER_PYTHON, or the one that
+# `tools/venv.sh --torch` made.
 #
 #     tools/benchmarks/augmentation.sh PHOTOGRAPH…        JPEG, PNG or WebP files; the more, the better
 set -euo pipefail
