@@ -36,7 +36,7 @@ struct Inspect: ParsableCommand {
                         + "\(package.imageSize), files intact"
                 )
                 print("digest \(package.digest.hex)")
-            } else if path.hasSuffix(".tar") {
+            } else if InputShards.endings.contains(where: path.hasSuffix) {
                 try showShard(path)
             } else {
                 try showRecords(path)
@@ -46,22 +46,13 @@ struct Inspect: ParsableCommand {
     }
 
     private func showShard(_ path: String) throws {
-        var bytes = try ByteReader(opening: path, at: 0)
-        var parser = TarSampleReader(shard: path)
-        var block = [UInt8](repeating: 0, count: 1 << 20)
+        var source = try ShardSamples(of: path)
         var shown = 0
-        while shown < samples {
-            if let sample = try parser.next() {
-                let members = sample.members.map { "\($0.extension) \(bytesText(Int64($0.bytes.count)))" }
-                print(
-                    "\(sample.key)  bytes \(sample.start)..<\(sample.end)  \(members.joined(separator: ", "))"
-                )
-                shown += 1
-                continue
-            }
-            let count = try block.withUnsafeMutableBytes { try bytes.read(into: $0) }
-            if count == 0 { break }
-            block.withUnsafeBytes { parser.append(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
+        while shown < samples, let sample = try source.next() {
+            let members = sample.members.map { "\($0.extension) \(bytesText(Int64($0.bytes.count)))" }
+            print(
+                "\(sample.key)  bytes \(sample.start)..<\(sample.end)  \(members.joined(separator: ", "))")
+            shown += 1
         }
     }
 

@@ -8,14 +8,14 @@ final class ProgressDisplay: @unchecked Sendable {
     private let interactive: Bool
     private var drawn = 0
     private var lastPlain = Date.distantPast
-    private var last: [String] = []
+    /// What is not yet written of the newest state.
+    private var pending: [String] = []
 
     init(interactive: Bool = Terminal.isInteractive) {
         self.interactive = interactive
     }
 
     func show(_ lines: [String]) {
-        last = lines
         if interactive {
             let up = drawn > 0 ? "\u{1B}[\(drawn)A" : ""
             let text = lines.map { "\u{1B}[2K" + fitted($0) + "\n" }.joined()
@@ -23,13 +23,17 @@ final class ProgressDisplay: @unchecked Sendable {
             drawn = lines.count
         } else if Date().timeIntervalSince(lastPlain) >= Self.plainInterval {
             lastPlain = Date()
+            pending = []
             write(lines.map { $0 + "\n" }.joined())
+        } else {
+            pending = lines
         }
     }
 
     /// Leaves the last state standing.
     func finish() {
-        if !interactive { write(last.map { $0 + "\n" }.joined()) }
+        write(pending.map { $0 + "\n" }.joined())
+        pending = []
         drawn = 0
     }
 

@@ -1,5 +1,4 @@
 import BolsterDataset
-import BolsterStorage
 
 /// What reading through shards tells before anything is spent: how many samples there are, and that none
 /// of them already has captions under a name that a captioner would write.
@@ -12,26 +11,12 @@ struct ShardCensus {
     /// - Throws: DatasetError, StorageError, or CommandError with the first sample whose captions would
     /// clash.
     mutating func read(_ shard: Shard, limit: Int? = nil) throws {
-        var bytes = try ByteReader(opening: shard.location, at: 0)
-        var parser = TarSampleReader(shard: shard.location)
-        var block = [UInt8](repeating: 0, count: 1 << 20)
+        var source = try ShardSamples(of: shard.location)
         var read = 0
-        var ended = false
-        while read < limit ?? Int.max {
-            if let sample = try parser.next() {
-                try check(sample, of: shard)
-                samples += 1
-                read += 1
-            } else if ended {
-                return
-            } else {
-                let count = try block.withUnsafeMutableBytes { try bytes.read(into: $0) }
-                block.withUnsafeBytes { parser.append(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
-                if count == 0 {
-                    parser.finish()
-                    ended = true
-                }
-            }
+        while read < limit ?? Int.max, let sample = try source.next() {
+            try check(sample, of: shard)
+            samples += 1
+            read += 1
         }
     }
 
