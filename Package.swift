@@ -14,6 +14,7 @@ let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let protobuf: Target.Dependency = .product(name: "SwiftProtobuf", package: "swift-protobuf")
+let flyingFox: Target.Dependency = .product(name: "FlyingFox", package: "FlyingFox")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
@@ -25,6 +26,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/swhitty/FlyingFox", from: "0.27.1"),
     ],
     targets: [
         // MARK: System libraries, each imported by exactly one Swift target
@@ -32,11 +34,13 @@ let package = Package(
         .systemLibrary(name: "CXXHash", pkgConfig: "libxxhash", providers: [.apt(["libxxhash-dev"])]),
         .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         .systemLibrary(name: "CLZ4", pkgConfig: "liblz4", providers: [.apt(["liblz4-dev"])]),
+        .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
         .systemLibrary(name: "CZMQ", providers: [.apt(["libzmq3-dev"])]),
+        .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
 
         // MARK: Pure: values and bytes in, values and bytes out
         .target(name: "BolsterDeterminism", dependencies: ["CCrypto", "CXXHash"], swiftSettings: settings),
-        .target(name: "BolsterCompression", dependencies: ["CZlib"], swiftSettings: settings),
+        .target(name: "BolsterCompression", dependencies: ["CZlib", "CZstd"], swiftSettings: settings),
         .target(name: "BolsterDataset", dependencies: ["BolsterDeterminism", yams], swiftSettings: settings),
         .target(
             name: "BolsterLeasing", dependencies: ["BolsterDeterminism", protobuf],
@@ -59,19 +63,24 @@ let package = Package(
 
         // MARK: IO: one adapter for one part of the outside world
         .target(name: "BolsterMessaging", dependencies: ["CZMQ"], swiftSettings: settings),
-        .target(name: "COnnxRuntime"),
+        .target(name: "BolsterHTTP", dependencies: ["CCurl"], swiftSettings: settings),
         .target(
-            name: "BolsterInference", dependencies: ["BolsterDeterminism", "COnnxRuntime"],
+            name: "BolsterStorage",
+            dependencies: ["BolsterDataset", "BolsterDeterminism", "BolsterCompression", "BolsterHTTP"],
             swiftSettings: settings),
+        .target(name: "COnnxRuntime"),
+        .target(name: "CSentencePiece", linkerSettings: [.linkedLibrary("sentencepiece")]),
         .target(
-            name: "BolsterStorage", dependencies: ["BolsterDataset", "BolsterCompression"],
+            name: "BolsterInference",
+            dependencies: ["BolsterDeterminism", "BolsterHTTP", "COnnxRuntime", "CSentencePiece"],
             swiftSettings: settings),
 
         // MARK: Roles
         .target(
             name: "BolsterCoordinator",
             dependencies: [
-                "BolsterDataset", "BolsterLeasing", "BolsterMessaging", "BolsterStorage", grdb, log,
+                "BolsterDataset", "BolsterLeasing", "BolsterRecords", "BolsterMessaging", "BolsterStorage",
+                grdb, log,
             ],
             swiftSettings: settings),
         .target(
@@ -86,14 +95,37 @@ let package = Package(
             dependencies: ["BolsterDataset", "BolsterDeterminism", "BolsterRecords", "BolsterStorage", log],
             swiftSettings: settings),
 
+        .target(
+            name: "BolsterStatusPage", dependencies: ["BolsterLeasing", flyingFox, log],
+            swiftSettings: settings),
+        .target(
+            name: "BolsterReport",
+            dependencies: ["BolsterDataset", "BolsterRecords", "BolsterAugmentation", "BolsterStorage"],
+            swiftSettings: settings),
+
+        // MARK: The lab: what tests, simulator and benchmarks share
+        .target(
+            name: "BolsterTestKit", dependencies: ["BolsterDeterminism", "BolsterLeasing"],
+            swiftSettings: settings),
+        .executableTarget(
+            name: "bolster-simulator", dependencies: ["BolsterTestKit", arguments], path: "tools/Simulator",
+            swiftSettings: settings),
+        .executableTarget(
+            name: "bolster-benchmarks",
+            dependencies: [
+                "BolsterDataset", "BolsterDeterminism", "BolsterLeasing", "BolsterMessaging",
+                "BolsterStorage", "BolsterCoordinator", arguments, log,
+            ],
+            path: "tools/Benchmarks", swiftSettings: settings),
+
         // MARK: The command
         .executableTarget(
             name: "bolster",
             dependencies: [
                 "BolsterDataset", "BolsterLeasing", "BolsterRecords", "BolsterAugmentation",
                 "BolsterMessaging",
-                "BolsterInference", "BolsterStorage", "BolsterCoordinator", "BolsterWorker", "BolsterMerger",
-                arguments, log,
+                "BolsterInference", "BolsterStorage", "BolsterHTTP", "BolsterCoordinator", "BolsterWorker",
+                "BolsterMerger", "BolsterStatusPage", "BolsterReport", arguments, log,
             ],
             swiftSettings: settings),
 
@@ -116,6 +148,7 @@ let package = Package(
             name: "BolsterInferenceTests", dependencies: ["BolsterInference"],
             exclude: ["generate_models.py"],
             swiftSettings: settings),
+        .testTarget(name: "BolsterHTTPTests", dependencies: ["BolsterHTTP"], swiftSettings: settings),
         .testTarget(
             name: "BolsterStorageTests", dependencies: ["BolsterStorage", "BolsterCompression"],
             swiftSettings: settings),
@@ -123,6 +156,12 @@ let package = Package(
             name: "BolsterCoordinatorTests", dependencies: ["BolsterCoordinator"], swiftSettings: settings),
         .testTarget(name: "BolsterWorkerTests", dependencies: ["BolsterWorker"], swiftSettings: settings),
         .testTarget(name: "BolsterMergerTests", dependencies: ["BolsterMerger"], swiftSettings: settings),
+        .testTarget(
+            name: "BolsterStatusPageTests", dependencies: ["BolsterStatusPage"], swiftSettings: settings),
+        .testTarget(name: "BolsterReportTests", dependencies: ["BolsterReport"], swiftSettings: settings),
+        .testTarget(
+            name: "BolsterSimulationTests", dependencies: ["BolsterTestKit", "BolsterLeasing"],
+            swiftSettings: settings),
         .testTarget(name: "BolsterTidinessTests", dependencies: ["BolsterDataset"], swiftSettings: settings),
         .testTarget(name: "BolsterProcessTests", dependencies: [], swiftSettings: settings),
     ]

@@ -7,7 +7,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 packages=(
     libzmq3-dev libjpeg-dev libpng-dev libwebp-dev liblz4-dev libxxhash-dev libssl-dev zlib1g-dev
-    libsqlite3-dev pkg-config python3 python3-pip python3-venv
+    libsqlite3-dev libcurl4-openssl-dev libzstd-dev libsentencepiece-dev libdeflate-dev
+    pkg-config python3 python3-pip python3-venv
 )
 swift_minimum=6.2
 swift_site=https://www.swift.org/install/linux

@@ -6,20 +6,20 @@ import Testing
     /// Each target, from the bottom up, and the targets and libraries its sources may import.
     private static let allowed: [(target: String, imports: Set<String>)] = [
         ("BolsterDeterminism", ["CCrypto", "CXXHash"]),
-        ("BolsterCompression", ["CZlib"]),
+        ("BolsterCompression", ["CZlib", "CZstd"]),
         ("BolsterDataset", ["BolsterDeterminism", "Yams"]),
         ("BolsterLeasing", ["BolsterDeterminism", "SwiftProtobuf"]),
         ("BolsterRecords", ["BolsterDeterminism", "BolsterCompression", "CLZ4", "CRecordKernels"]),
         ("BolsterAugmentation", ["BolsterDataset", "BolsterDeterminism", "CPixelKernels"]),
         ("BolsterMessaging", ["CZMQ"]),
-        ("BolsterInference", ["BolsterDeterminism", "COnnxRuntime"]),
-        ("BolsterStorage", ["BolsterDataset", "BolsterDeterminism", "BolsterCompression"]),
+        ("BolsterHTTP", ["CCurl"]),
+        ("BolsterInference", ["BolsterDeterminism", "BolsterHTTP", "COnnxRuntime", "CSentencePiece"]),
+        ("BolsterStorage", ["BolsterDataset", "BolsterDeterminism", "BolsterCompression", "BolsterHTTP"]),
         (
             "BolsterCoordinator",
             [
-                "BolsterDataset", "BolsterDeterminism", "BolsterLeasing", "BolsterMessaging",
-                "BolsterStorage",
-                "GRDB", "Logging",
+                "BolsterDataset", "BolsterDeterminism", "BolsterLeasing", "BolsterRecords",
+                "BolsterMessaging", "BolsterStorage", "GRDB", "Logging",
             ]
         ),
         (
@@ -34,6 +34,12 @@ import Testing
             "BolsterMerger",
             ["BolsterDataset", "BolsterDeterminism", "BolsterRecords", "BolsterStorage", "Logging"]
         ),
+        ("BolsterStatusPage", ["BolsterLeasing", "FlyingFox", "FlyingSocks", "Logging"]),
+        (
+            "BolsterReport",
+            ["BolsterDataset", "BolsterDeterminism", "BolsterRecords", "BolsterAugmentation", "BolsterStorage"]
+        ),
+        ("BolsterTestKit", ["BolsterDeterminism", "BolsterLeasing"]),
     ]
 
     /// Come with the toolchain; a pure target may use those of the first line only.
