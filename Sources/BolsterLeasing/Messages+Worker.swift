@@ -90,10 +90,13 @@ package struct LeaseReport: Equatable, Sendable {
 package struct Heartbeat: Equatable, Sendable {
     package var leases: [LeaseReport]
     package var samplesPerSecond: Double
+    /// How the pipeline spent the last while; nil before there is anything to tell.
+    package var waits: StepWaits?
 
-    package init(leases: [LeaseReport], samplesPerSecond: Double) {
+    package init(leases: [LeaseReport], samplesPerSecond: Double, waits: StepWaits? = nil) {
         self.leases = leases
         self.samplesPerSecond = samplesPerSecond
+        self.waits = waits
     }
 }
 

@@ -57,6 +57,9 @@ extension WorkerSession {
         self.samplesPerSecond = samplesPerSecond
     }
 
+    /// How the pipeline spent the last seconds, for the operator's eyes.
+    package mutating func waitsMeasured(_ waits: StepWaits) { self.waits = waits }
+
     /// A chunk's record file is durable under `grant.file(chunk:)`. The grant is passed, not the epoch:
     /// the chunk counts even when the lease has meanwhile gone.
     package mutating func chunkFinished(_ grant: Grant, _ result: ChunkResult, now: Duration) -> [Action] {
@@ -225,7 +228,8 @@ extension WorkerSession {
         let reports = leases.filter { !$0.isAnswered }.map {
             LeaseReport(epoch: $0.grant.epoch, phase: $0.phase, chunk: $0.chunk, samplesDone: $0.samplesDone)
         }
-        return say(.heartbeat(Heartbeat(leases: reports, samplesPerSecond: samplesPerSecond)))
+        return say(
+            .heartbeat(Heartbeat(leases: reports, samplesPerSecond: samplesPerSecond, waits: waits)))
     }
 
     /// Everything said longer than `repeatAfter` ago and not answered.

@@ -132,6 +132,7 @@ package struct WorkerSession: ~Copyable {
     var connectionTried: Duration = .zero
     var patience: Duration
     var samplesPerSecond = 0.0
+    var waits: StepWaits?
 
     package init(_ configuration: Configuration) {
         self.configuration = configuration
