@@ -53,8 +53,8 @@ let package = Package(
         .target(
             name: "CPixelKernels", cSettings: kernelSettings,
             linkerSettings: [
-                .linkedLibrary("jpeg"), .linkedLibrary("z"), .linkedLibrary("webp"),
-                .linkedLibrary("webpdemux"),
+                .linkedLibrary("jpeg"), .linkedLibrary("z"), .linkedLibrary("deflate"),
+                .linkedLibrary("webp"), .linkedLibrary("webpdemux"),
             ]),
         .target(
             name: "BolsterAugmentation",
@@ -105,7 +105,10 @@ let package = Package(
 
         // MARK: The lab: what tests, simulator and benchmarks share
         .target(
-            name: "BolsterTestKit", dependencies: ["BolsterDeterminism", "BolsterLeasing"],
+            name: "BolsterTestKit",
+            dependencies: [
+                "BolsterDeterminism", "BolsterLeasing", "BolsterMessaging", "BolsterCoordinator", log,
+            ],
             swiftSettings: settings),
         .executableTarget(
             name: "bolster-simulator", dependencies: ["BolsterTestKit", arguments], path: "tools/Simulator",

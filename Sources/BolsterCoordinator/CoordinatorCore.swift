@@ -3,17 +3,19 @@ import BolsterMessaging
 import Logging
 
 /// Frames in, journal changes and answers out: the ledger, and who is connected. No clock, no disk.
-struct CoordinatorCore: ~Copyable {
+package struct CoordinatorCore: ~Copyable {
     /// What a batch of frames comes to. Answers leave once the changes are durable.
-    struct Batch {
-        var changes: [LedgerChange] = []
-        var answers: [OutgoingFrame] = []
+    package struct Batch {
+        package var changes: [LedgerChange] = []
+        package var answers: [OutgoingFrame] = []
+
+        package init() {}
     }
 
     /// Log lines about frames that cannot be read, within one second.
     private static let complaintsMax = 10
 
-    var ledger: LeaseLedger
+    package var ledger: LeaseLedger
     private let welcome: Welcome
     private let run: String
     private let log: Logger
@@ -24,9 +26,9 @@ struct CoordinatorCore: ~Copyable {
     private(set) var framesRefused = 0
     private let started: Duration
     /// A frame told of a coordinator of this later generation.
-    private(set) var supersededBy: UInt64?
+    package private(set) var supersededBy: UInt64?
 
-    init(ledger: consuming LeaseLedger, welcome: Welcome, log: Logger, now: Duration) {
+    package init(ledger: consuming LeaseLedger, welcome: Welcome, log: Logger, now: Duration) {
         self.ledger = ledger
         self.welcome = welcome
         self.run = welcome.run
@@ -36,7 +38,7 @@ struct CoordinatorCore: ~Copyable {
     }
 
     /// Applies every frame of a batch, in order.
-    mutating func received(_ frames: [IncomingFrame], now: Duration, into batch: inout Batch) {
+    package mutating func received(_ frames: [IncomingFrame], now: Duration, into batch: inout Batch) {
         for frame in frames {
             do throws(LeasingError) {
                 let message = try WorkerFrame.decode(frame.bytes)
@@ -57,7 +59,7 @@ struct CoordinatorCore: ~Copyable {
     }
 
     /// Once a second or so: deadlines, and how fast it goes.
-    mutating func ticked(now: Duration, into batch: inout Batch) {
+    package mutating func ticked(now: Duration, into batch: inout Batch) {
         complaints = 0
         let changes = ledger.ticked(now: now)
         for case .ended(let unit, let epoch) in changes {
@@ -69,7 +71,7 @@ struct CoordinatorCore: ~Copyable {
         meter.measured(ledger.stageCounts.map(\.samples), now: now)
     }
 
-    func status(now: Duration) -> StatusReply {
+    package func status(now: Duration) -> StatusReply {
         let rates = ledger.plan.stages.enumerated().map { ($1.name, meter.samplesPerSecond(stage: $0)) }
         return ledger.status(
             run: run, samplesPerSecond: Dictionary(uniqueKeysWithValues: rates), running: now - started,
@@ -77,7 +79,7 @@ struct CoordinatorCore: ~Copyable {
     }
 
     /// Says the same to every worker heard of.
-    func tellAll(_ message: CoordinatorMessage, in batch: inout Batch) {
+    package func tellAll(_ message: CoordinatorMessage, in batch: inout Batch) {
         for peer in peers.values { answer(message, to: peer, in: &batch) }
     }
 

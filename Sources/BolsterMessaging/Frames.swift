@@ -43,6 +43,11 @@ package struct PeerID: Hashable, Sendable, CustomStringConvertible {
 package struct IncomingFrame: Sendable {
     package let peer: PeerID
     package let bytes: [UInt8]
+
+    package init(peer: PeerID, bytes: [UInt8]) {
+        self.peer = peer
+        self.bytes = bytes
+    }
 }
 
 /// One frame to a peer seen before.

@@ -37,9 +37,15 @@ import Testing
         ("BolsterStatusPage", ["BolsterLeasing", "FlyingFox", "FlyingSocks", "Logging"]),
         (
             "BolsterReport",
-            ["BolsterDataset", "BolsterDeterminism", "BolsterRecords", "BolsterAugmentation", "BolsterStorage"]
+            [
+                "BolsterDataset", "BolsterDeterminism", "BolsterRecords", "BolsterAugmentation",
+                "BolsterStorage",
+            ]
         ),
-        ("BolsterTestKit", ["BolsterDeterminism", "BolsterLeasing"]),
+        (
+            "BolsterTestKit",
+            ["BolsterDeterminism", "BolsterLeasing", "BolsterMessaging", "BolsterCoordinator", "Logging"]
+        ),
     ]
 
     /// Come with the toolchain; a pure target may use those of the first line only.
