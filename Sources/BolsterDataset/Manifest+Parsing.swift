@@ -4,10 +4,16 @@ extension Manifest {
     package static let chunkMax = 65_536
 
     /// Reads a manifest, `file` being its name for messages. Throws every mistake at once.
-    package static func parse(_ yaml: String, file: String) throws(ManifestErrors) -> Manifest {
+    ///
+    /// - Parameter settings: "merge.KEY=VALUE" each, which take the place of what the text says there.
+    package static func parse(
+        _ yaml: String, file: String, settings: [String] = []
+    ) throws(ManifestErrors) -> Manifest {
         var reader = YAMLReader(file: file)
         var manifest: Manifest?
-        if let document = reader.document(yaml) { manifest = Manifest(document, &reader) }
+        if let document = reader.document(yaml) {
+            manifest = Manifest(reader.replacing(document, by: settings), &reader)
+        }
         guard let manifest, reader.mistakes.isEmpty else { throw ManifestErrors(reader.mistakes) }
         return manifest
     }
@@ -31,7 +37,7 @@ extension Manifest {
             name: name ?? "", seed: seed, chunk: chunk, input: input ?? Input(shards: []),
             output: output ?? "",
             captioners: captioners, ensemble: ensemble ?? nil, leases: leases)
-        let merge = mapping["merge"].map { MergeSettings($0, stages: unmerged.stageIDs, &reader) }
+        let merge = mapping["merge"].map { MergeSettings($0, of: unmerged, &reader) }
         guard reader.mistakes.isEmpty else { return nil }
         self = unmerged
         self.merge = merge ?? MergeSettings()
@@ -200,37 +206,6 @@ extension Manifest.EnsembleSettings {
             reader.report(value, "'\(text)' is no regular expression (\(error)); expected \(expected)")
             return everyCaption
         }
-    }
-}
-
-extension Manifest.MergeSettings {
-    fileprivate init(_ value: YAMLValue, stages: [StageID], _ reader: inout YAMLReader) {
-        self.init()
-        let later = [
-            "keep_uids": "merging a part by uid", "keep-uids": "merging a part by uid",
-            "minimum_score": "a minimum caption score", "captions": "merging some captions only",
-            "views": "merging some views only",
-        ]
-        let keys = ["format", "layout", "embeddings", "images", "require"]
-        guard let mapping = reader.mapping(value, keys: keys, later: later) else { return }
-        format = reader.choice(mapping, "format", default: .webdataset, later: ["jsonl"])
-        layout = reader.choice(mapping, "layout", default: .split)
-        embeddings = reader.choice(mapping, "embeddings", default: .pthGz)
-        images = reader.choice(mapping, "images", default: .include)
-        guard let value = mapping["require"], value.node.string != "all" else { return }
-        let known = stages.map(\.name)
-        let expected = "all, or a list of this manifest's stages: \(known.joined(separator: ", "))"
-        var required: [StageID] = []
-        for part in reader.list(value, of: "stages: \(known.joined(separator: ", "))", allowsOne: true) {
-            guard let name = reader.text(part, expected: expected) else { continue }
-            if known.contains(name) {
-                required.append(StageID(name))
-            } else {
-                let guess = Spelling.nearest(to: name, among: known).map { "did you mean '\($0)'? " } ?? ""
-                reader.report(part, "'\(name)' is no stage here; \(guess)expected \(expected)")
-            }
-        }
-        require = .stages(required)
     }
 }
 

@@ -109,38 +109,6 @@ package struct Manifest: Sendable, Equatable {
         package static let everyCaption = "^syn_text.*$"
     }
 
-    package struct MergeSettings: Sendable, Equatable {
-        package enum Format: String, Sendable, CaseIterable { case webdataset }
-        package enum Layout: String, Sendable, CaseIterable { case split, datacompdr }
-        package enum Embeddings: String, Sendable, CaseIterable {
-            case npz
-            case pthGz = "pth.gz"
-        }
-        package enum Images: String, Sendable, CaseIterable { case include, omit }
-        /// The stages that a sample must have to be merged.
-        package enum Require: Sendable, Equatable {
-            case all
-            case stages([StageID])
-        }
-
-        package var format: Format
-        package var layout: Layout
-        package var embeddings: Embeddings
-        package var images: Images
-        package var require: Require
-
-        package init(
-            format: Format = .webdataset, layout: Layout = .split, embeddings: Embeddings = .pthGz,
-            images: Images = .include, require: Require = .all
-        ) {
-            self.format = format
-            self.layout = layout
-            self.embeddings = embeddings
-            self.images = images
-            self.require = require
-        }
-    }
-
     /// How long the coordinator waits for what.
     package struct LeaseTimes: Sendable, Equatable {
         /// Between two heartbeats of a worker.

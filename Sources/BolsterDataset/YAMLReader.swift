@@ -23,6 +23,8 @@ struct YAMLMapping {
 struct YAMLReader {
     let file: String
     private(set) var mistakes: [ManifestMistake] = []
+    /// Paths of values that stand on the command line and not in the file.
+    var settings: [String: String] = [:]
 
     static let textBytesMax = 4 << 20
 
@@ -56,8 +58,17 @@ struct YAMLReader {
     // MARK: Mistakes
 
     mutating func report(_ value: YAMLValue, _ message: String) {
+        if let (_, text) = settings.first(where: { value.path.hasPrefix($0.key) }) {
+            return reportSetting(text, value.path, message)
+        }
         let mark = value.node.mark
         report(line: mark?.line ?? 1, column: mark?.column ?? 1, value.path, message)
+    }
+
+    /// Reports a mistake of the command line.
+    mutating func reportSetting(_ text: String, _ path: String, _ message: String) {
+        mistakes.append(
+            ManifestMistake(file: "--set \(text)", line: 1, column: 1, path: path, message: message))
     }
 
     private mutating func report(line: Int, column: Int, _ path: String, _ message: String) {
