@@ -36,6 +36,8 @@ struct TensorDeclaration: Equatable {
 struct GraphSession: ~Copyable {
     /// Memory bound under one name. `capacity` bytes are allocated, the shape may use fewer.
     private struct BoundTensor {
+        /// Whether the session allocated the memory and frees it.
+        var isOwned = true
         var memory: UnsafeMutableRawPointer
         var capacity: Int
         var value: OpaquePointer
@@ -92,7 +94,7 @@ struct GraphSession: ~Copyable {
         onnx_release_binding(runtime.table, binding)
         for tensor in bound.values {
             onnx_release_value(runtime.table, tensor.value)
-            tensor.memory.deallocate()
+            if tensor.isOwned { tensor.memory.deallocate() }
         }
         onnx_release_session(runtime.table, session)
         onnx_release_memory_info(runtime.table, memoryInfo)
@@ -111,13 +113,13 @@ struct GraphSession: ~Copyable {
     /// Gives `name` memory of this shape. What it held before stays as the prefix of the new memory as
     /// far as both reach; new memory is zero.
     mutating func bind(_ name: String, _ shape: [Int]) throws(InferenceError) {
-        if let existing = bound[name], existing.shape == shape { return }
-        guard let declaration = (inputs + outputs).first(where: { $0.name == name }),
-            let element = TensorElement(rawValue: declaration.element)
-        else {
-            throw InferenceError(.graphInvalid, "\(path) has no usable tensor named \(name)", file: path)
-        }
+        if let existing = bound[name], existing.shape == shape, existing.isOwned { return }
+        let element = try element(of: name)
         let byteCount = max(1, shape.reduce(element.byteCount, *))
+        if let borrowed = bound[name], !borrowed.isOwned {
+            onnx_release_value(runtime.table, borrowed.value)
+            bound[name] = nil
+        }
         let old = bound[name]
         let kept = old.flatMap { $0.capacity >= byteCount ? $0 : nil }
         let memory = kept?.memory ?? .allocate(byteCount: byteCount, alignment: 64)
@@ -139,6 +141,36 @@ struct GraphSession: ~Copyable {
         bound[name] = BoundTensor(
             memory: memory, capacity: kept?.capacity ?? byteCount, value: value, shape: shape,
             element: element)
+    }
+
+    /// Lets the next run read an input from the caller's memory, which must stay until that run is over: a
+    /// batch that others have prepared is not copied once more.
+    mutating func bind(
+        _ name: String, over memory: UnsafeRawBufferPointer, _ shape: [Int]
+    ) throws(InferenceError) {
+        let element = try element(of: name)
+        guard let base = memory.baseAddress, memory.count == shape.reduce(element.byteCount, *) else {
+            preconditionFailure("\(memory.count) bytes for \(name) of shape \(shape)")
+        }
+        // Inputs are only read.
+        let address = UnsafeMutableRawPointer(mutating: base)
+        let value = try boundValue(name, address, memory.count, shape, element)
+        if let old = bound[name] {
+            onnx_release_value(runtime.table, old.value)
+            if old.isOwned { old.memory.deallocate() }
+        }
+        bound[name] = BoundTensor(
+            isOwned: false, memory: address, capacity: memory.count, value: value, shape: shape,
+            element: element)
+    }
+
+    private borrowing func element(of name: String) throws(InferenceError) -> TensorElement {
+        guard let declaration = (inputs + outputs).first(where: { $0.name == name }),
+            let element = TensorElement(rawValue: declaration.element)
+        else {
+            throw InferenceError(.graphInvalid, "\(path) has no usable tensor named \(name)", file: path)
+        }
+        return element
     }
 
     /// A tensor over memory of ours, bound under its name in the place of what was bound before.

@@ -56,9 +56,8 @@ package final class Teacher {
         precondition(
             pixels.count == count * 3 * size * size, "\(pixels.count) floats are not \(count) images")
         guard count > 0 else { return [] }
-        try image.bind("pixels", [count, 3, size, size])
+        try image.bind("pixels", over: UnsafeRawBufferPointer(pixels), [count, 3, size, size])
         try image.bind("embedding", [count, package.embeddingWidth])
-        _ = image.floats("pixels").update(fromContentsOf: pixels)
         try image.run()
         return try unitRows(Array(image.floats("embedding")), of: "image")
     }
@@ -70,22 +69,39 @@ package final class Teacher {
         try embed(rows: texts.map { tokenizer.row($0) }, batch: batch)
     }
 
+    /// A text's token ids, `package.contextLength` of them: what `embedTokens` takes. Any thread may call it.
+    package var tokenize: @Sendable (String) -> [Int64] {
+        let tokenizer = tokenizer
+        return { tokenizer.row($0) }
+    }
+
+    /// Embeds `count` tokenised texts in one run.
+    ///
+    /// - Parameter ids: [count, L], as `tokenize` gives them.
+    /// - Returns: [count, D], each row of unit length.
+    package func embedTokens(
+        _ ids: UnsafeBufferPointer<Int64>, count: Int
+    ) throws(InferenceError) -> [Float] {
+        let length = package.contextLength
+        precondition(ids.count == count * length, "\(ids.count) tokens are not \(count) texts")
+        guard count > 0 else { return [] }
+        try text.bind("ids", over: UnsafeRawBufferPointer(ids), [count, length])
+        try text.bind("embedding", [count, package.embeddingWidth])
+        try text.run()
+        return try unitRows(Array(text.floats("embedding")), of: "text")
+    }
+
     private func embed(rows: [[Int64]], batch: Int) throws(InferenceError) -> [Float] {
         precondition(batch > 0, "a batch of \(batch) texts")
         var embeddings: [Float] = []
         embeddings.reserveCapacity(rows.count * package.embeddingWidth)
         for start in stride(from: 0, to: rows.count, by: batch) {
             let count = min(batch, rows.count - start)
-            try text.bind("ids", [count, package.contextLength])
-            try text.bind("embedding", [count, package.embeddingWidth])
-            let ids = text.integers("ids")
-            for index in 0..<count {
-                for (column, id) in rows[start + index].enumerated() {
-                    ids[index * package.contextLength + column] = id
-                }
+            let ids = Array(rows[start..<start + count].joined())
+            let vectors = ids.withUnsafeBufferPointer { ids in
+                Result { () throws(InferenceError) in try embedTokens(ids, count: count) }
             }
-            try text.run()
-            embeddings.append(contentsOf: try unitRows(Array(text.floats("embedding")), of: "text"))
+            embeddings.append(contentsOf: try vectors.get())
         }
         return embeddings
     }
