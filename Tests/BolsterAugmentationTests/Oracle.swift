@@ -108,9 +108,19 @@ struct DecodeCase: Decodable {
     let sha256: String?
     let error: String?
 
-    /// Nil when our decoder does what Pillow does, otherwise the difference.
+    /// Nil when our decoder does what Pillow does, with plain kernels and with vector kernels; otherwise the
+    /// difference.
     func difference(in folder: URL) throws -> String? {
         let bytes = try [UInt8](Data(contentsOf: folder.appendingPathComponent(file)))
+        for level in [PIXEL_PLAIN, PIXEL_AVX512] {
+            pixel_set_level_max(level)
+            defer { pixel_set_level_max(PIXEL_AVX512) }
+            if let difference = difference(decoding: bytes) { return "level \(level.rawValue): " + difference }
+        }
+        return nil
+    }
+
+    private func difference(decoding bytes: [UInt8]) -> String? {
         let image: DecodedImage
         do {
             image = try DecodedImage(decoding: bytes)

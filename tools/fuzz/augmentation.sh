@@ -12,7 +12,7 @@ finds=tools/fuzz/finds/augmentation
 mkdir -p "$finds" "$build/corpus"
 "${CLANG:-clang}" -std=gnu11 -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer,address,undefined \
     -fno-sanitize-recover=undefined -ISources/CPixelKernels/include tools/fuzz/augmentation_decode.c \
-    Sources/CPixelKernels/*.c -ljpeg -lz -lwebp -lwebpdemux -lm -o "$build/fuzz"
+    Sources/CPixelKernels/*.c -ljpeg -lz -ldeflate -lwebp -lwebpdemux -lm -o "$build/fuzz"
 "$build/fuzz" -runs="$runs" -timeout=5 -rss_limit_mb=512 -malloc_limit_mb=256 -max_len=20000 \
     -print_final_stats=1 -artifact_prefix="$finds/" "$build/corpus" \
     Tests/BolsterAugmentationTests/Golden/images "$finds"
