@@ -151,7 +151,9 @@ let package = Package(
             name: "BolsterInferenceTests", dependencies: ["BolsterInference"],
             exclude: ["generate_models.py"],
             swiftSettings: settings),
-        .testTarget(name: "BolsterHTTPTests", dependencies: ["BolsterHTTP"], swiftSettings: settings),
+        .testTarget(
+            name: "BolsterHTTPTests", dependencies: ["BolsterHTTP"], exclude: ["server.py"],
+            swiftSettings: settings),
         .testTarget(
             name: "BolsterStorageTests", dependencies: ["BolsterStorage", "BolsterCompression"],
             swiftSettings: settings),
