@@ -8,6 +8,8 @@
 
 #include <jpeglib.h>
 
+#include "jpeg_smoothing.h"
+
 /* JPEG by libjpeg, driven as Pillow drives it: a source that suspends, fed in blocks of 64 KiB, and one end
  * marker (FF D9) appended when the bytes run out. libjpeg then fills what is missing; where it gives up
  * with an error, the rows read so far stay and the others keep Pillow's initial value. */
@@ -186,6 +188,7 @@ struct decoding {
     struct jpeg_decompress_struct decoder;
     struct failure failure;
     struct source source;
+    struct smoothing smoothing;
     enum { HEADER, START, ROWS, FINISH, DONE } state;
     struct pixel_size size;
     uint32_t row;
@@ -252,6 +255,7 @@ static void advance(struct decoding *state, int components) {
         if (!jpeg_start_decompress(&state->decoder)) return;
         /* A second frame header may contradict the first: nothing may be written past a row. */
         if (state->decoder.output_width != state->size.width) longjmp(state->failure.escape, 1);
+        smooth_as_pillow(&state->decoder, &state->smoothing);
         state->state = ROWS;
     }
     if (state->state == ROWS && !read_rows(state)) return;

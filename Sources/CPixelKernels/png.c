@@ -209,7 +209,7 @@ static const uint8_t *image_data(const struct png *png, size_t total, uint8_t **
 }
 
 /* Decodes an image that fills its canvas, when its data are sound and of moderate size. Otherwise it returns
- * false, and some pixels may have been written: the data are cut, damaged or too large, or memory is short. */
+ * false and may have written some pixels: the data are cut, damaged or too large, or memory is short. */
 static bool read_at_once(struct rows *rows) {
     const struct png *png = rows->png;
     uint64_t size = inflated_size(png);

@@ -115,7 +115,9 @@ struct DecodeCase: Decodable {
         for level in [PIXEL_PLAIN, PIXEL_AVX512] {
             pixel_set_level_max(level)
             defer { pixel_set_level_max(PIXEL_AVX512) }
-            if let difference = difference(decoding: bytes) { return "level \(level.rawValue): " + difference }
+            if let difference = difference(decoding: bytes) {
+                return "level \(level.rawValue): " + difference
+            }
         }
         return nil
     }

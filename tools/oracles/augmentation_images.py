@@ -163,22 +163,8 @@ def random_webp(random, longest):
     return saved(image, format="WEBP", **options)
 
 
-def is_smoothed_otherwise(data):
-    """A progressive JPEG with vertical subsampling, or with a component two blocks wide. While such a file is
-    incomplete, libjpeg-turbo from 3.0.1 on (in Pillow's wheels) smooths its blocks a little differently from
-    2.1 (in Debian 12)."""
-    place = data.find(b"\xff\xc2")
-    if data[:2] != b"\xff\xd8" or place < 0:
-        return False
-    width = int.from_bytes(data[place + 7:place + 9], "big")
-    across, down = data[place + 11] >> 4, data[place + 11] & 15
-    return down > 1 or 2 in (-(-width // 8), -(-width // (8 * across)))
-
-
 def damaged(random, data):
     """Cut short, or with some bytes changed."""
-    if is_smoothed_otherwise(data):
-        return data
     data = bytearray(data)
     if random.random() < 0.5:
         return bytes(data[:int(random.integers(1, len(data) + 1))])
