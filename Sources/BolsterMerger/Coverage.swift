@@ -5,7 +5,7 @@ package struct Coverage: Codable, Sendable, Equatable {
     package struct Counts: Codable, Sendable, Equatable {
         package var input = 0
         package var merged = 0
-        /// Not selected by the manifest.
+        /// Not selected: by input.keep, merge.keep_uids or merge.minimum_score.
         package var excluded = 0
         /// A required stage says why it has nothing for the sample.
         package var skipped = 0
@@ -30,19 +30,22 @@ package struct Coverage: Codable, Sendable, Equatable {
         package var counts = Counts()
         /// Stage to reason to how many samples were left out for it; a sample counts with its first stage.
         package var reasons: [String: [String: Int]] = [:]
+        /// Key of the manifest to how many samples it did not select.
+        package var exclusions: [String: Int] = [:]
         /// Stage to compute class to chunks.
         package var computeClasses: [String: [String: Int]] = [:]
-        /// Samples with more than one text of their own.
-        package var samplesWithSeveralTexts = 0
+        package var statistics = DatasetStatistics()
+        /// Of the dataset's shard: bytes, and their XXH64 in sixteen hexadecimal digits.
+        package var bytes: Int64 = 0
+        package var xxh64 = ""
         /// Why the shard could not be read to its end; how many samples follow is not known.
         package var damage: String?
 
         package init(shard: String) { self.shard = shard }
 
         enum CodingKeys: String, CodingKey {
-            case shard, counts, reasons, damage
+            case shard, counts, reasons, exclusions, statistics, bytes, xxh64, damage
             case computeClasses = "compute_classes"
-            case samplesWithSeveralTexts = "samples_with_several_texts"
         }
     }
 
@@ -62,8 +65,17 @@ package struct Coverage: Codable, Sendable, Equatable {
     /// Stage to reason to how many samples.
     package var reasons: [String: [String: Int]] { summed(\.reasons) }
 
+    /// Key of the manifest to how many samples it did not select.
+    package var exclusions: [String: Int] {
+        shards.reduce(into: [:]) { $0.merge($1.exclusions, uniquingKeysWith: +) }
+    }
+
     /// Stage to compute class to chunks.
     package var computeClasses: [String: [String: Int]] { summed(\.computeClasses) }
+
+    package var statistics: DatasetStatistics {
+        shards.reduce(into: DatasetStatistics()) { $0 += $1.statistics }
+    }
 
     private func summed(_ path: KeyPath<ShardCoverage, [String: [String: Int]]>) -> [String: [String: Int]] {
         var sum: [String: [String: Int]] = [:]
@@ -85,6 +97,9 @@ package struct Coverage: Codable, Sendable, Equatable {
             for (reason, count) in counts.sorted(by: { ($1.value, $0.key) < ($0.value, $1.key) }) {
                 lines.append("  \(stage): \(reason) \(count)")
             }
+        }
+        for (key, count) in exclusions.sorted(by: { $0.key < $1.key }) {
+            lines.append("  excluded by \(key): \(count)")
         }
         for shard in shards {
             if let damage = shard.damage { lines.append("  damaged: \(damage)") }

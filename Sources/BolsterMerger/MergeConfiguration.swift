@@ -19,13 +19,28 @@ package struct MergeConfiguration: Sendable {
     /// output, nil where none is.
     package typealias CommittedFile = @Sendable (StageID, String, Int) -> String?
 
+    /// The samples that `merge.keep_uids` names.
+    package struct Keep: Sendable {
+        /// The field of a sample's `json` that holds its uid.
+        package var field: String
+        package var contains: @Sendable (String) -> Bool
+        /// Of the file of uids, so that a changed one is noticed.
+        package var digest: String
+
+        package init(field: String, digest: String, contains: @escaping @Sendable (String) -> Bool) {
+            self.field = field
+            self.contains = contains
+            self.digest = digest
+        }
+    }
+
     package var manifest: Manifest
-    /// The manifest's stages with their fingerprints, in an order in which each follows what it reads.
-    package var stages: [Stage]
+    /// The stages that are merged, with their fingerprints, in an order in which each follows what it reads.
+    package private(set) var stages: [Stage]
     package var shards: [Shard]
     /// The run's output, which holds `records/`.
     package var records: ObjectStore
-    /// The dataset's folder.
+    /// The dataset's folder: a path or an S3 address.
     package var output: String
     /// Merge an unfinished run: what is not there is counted as missing.
     package var partial: Bool
@@ -34,13 +49,21 @@ package struct MergeConfiguration: Sendable {
     package var teachers: [Teacher]
     /// Nil without a ledger: then records name each other, and the lowest epoch counts.
     package var committed: CommittedFile?
+    /// Nil takes every sample.
+    package var keep: Keep?
 
+    /// - Parameter stages: all of the manifest; those of captioners that are not merged are left out.
     package init(
         manifest: Manifest, stages: [Stage], shards: [Shard], records: ObjectStore, output: String,
-        partial: Bool = false, strict: Bool = false, teachers: [Teacher], committed: CommittedFile? = nil
+        partial: Bool = false, strict: Bool = false, teachers: [Teacher], committed: CommittedFile? = nil,
+        keep: Keep? = nil
     ) {
         self.manifest = manifest
-        self.stages = stages
+        let unmerged = Set(manifest.captioners.map(\.column)).subtracting(
+            manifest.mergedCaptioners.map(\.column))
+        self.stages = stages.filter { stage in
+            !unmerged.contains { stage.id == .captions(column: $0) || stage.id == .texts(column: $0) }
+        }
         self.shards = shards
         self.records = records
         self.output = output
@@ -48,6 +71,15 @@ package struct MergeConfiguration: Sendable {
         self.strict = strict
         self.teachers = teachers
         self.committed = committed
+        self.keep = keep
+    }
+
+    /// What a shard of the dataset is called.
+    func fileName(_ shard: String) -> String {
+        switch manifest.merge.format {
+        case .webdataset: "\(shard).tar"
+        case .jsonl: "\(shard).jsonl"
+        }
     }
 
     /// The stages that a sample must have.
@@ -66,6 +98,28 @@ package struct MergeConfiguration: Sendable {
         case .all: true
         case .stages(let ids): ids.contains(id)
         }
+    }
+}
+
+/// One of several equal parts of a merge, for as many machines: every n-th shard from the i-th on.
+package struct MergePart: Sendable, Equatable, CustomStringConvertible {
+    /// From 1.
+    package let number: Int
+    package let count: Int
+
+    /// Reads "i/n"; nil for anything but 1 ≤ i ≤ n.
+    package init?(_ text: String) {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false).map { Int($0) }
+        guard parts.count == 2, let number = parts[0], let count = parts[1], number >= 1, number <= count
+        else { return nil }
+        self.number = number
+        self.count = count
+    }
+
+    package var description: String { "\(number)/\(count)" }
+
+    func shards(of all: [Shard]) -> [Shard] {
+        all.enumerated().filter { $0.offset % count == number - 1 }.map(\.element)
     }
 }
 

@@ -20,11 +20,14 @@ package struct Merger: Sendable {
 
     /// Merges every shard, `threads` of them at a time, each with a chunk's records in memory. The dataset's
     /// bytes do not depend on that number.
+    ///
+    /// - Parameter part: merges only this part's shards and writes nothing beside them: `close` does.
     package func run(
-        threads: Int = Self.threadsByDefault, progress: (MergeProgress) -> Void = { _ in }
+        threads: Int = Self.threadsByDefault, part: MergePart? = nil,
+        progress: (MergeProgress) -> Void = { _ in }
     ) throws(MergerError) -> Coverage {
-        let shards = configuration.shards
-        try removeLeftovers()
+        let shards = part.map { $0.shards(of: configuration.shards) } ?? configuration.shards
+        try removeLeftovers(of: shards)
         let pool = ShardThreads(shards: shards.count, threads: threads) {
             index, progress throws(MergerError) in
             try merge(shards[index]) { samples in
@@ -34,10 +37,36 @@ package struct Merger: Sendable {
         let receipts = try pool.receipts { done, samples in
             progress(MergeProgress(shards: shards.count, shardsDone: done, samples: samples))
         }
+        return try finish(receipts, closing: part == nil)
+    }
+
+    /// Checks that every shard is merged from the records that count now, and writes the files beside them.
+    package func close(
+        threads: Int = Self.threadsByDefault, progress: (MergeProgress) -> Void = { _ in }
+    ) throws(MergerError) -> Coverage {
+        let shards = configuration.shards
+        let pool = ShardThreads(shards: shards.count, threads: threads) { index, _ throws(MergerError) in
+            let selection = try RecordSelection(configuration, shard: shards[index])
+            return try kept(shards[index], selection) ?? .lacking(shards[index])
+        }
+        let receipts = try pool.receipts { done, samples in
+            progress(MergeProgress(shards: shards.count, shardsDone: done, samples: samples))
+        }
+        let lacking = receipts.filter(\.isLacking).map(\.coverage.shard)
+        guard lacking.isEmpty else {
+            throw MergerError(
+                .unfinished,
+                "these shards are not merged, or from other records or settings than now count: merge the "
+                    + "parts that hold them again, then close", evidence: lacking)
+        }
+        return try finish(receipts, closing: true)
+    }
+
+    private func finish(_ receipts: [ShardReceipt], closing: Bool) throws(MergerError) -> Coverage {
         var coverage = Coverage()
         for receipt in receipts { coverage.append(receipt.coverage) }
         try checkComputeClasses(coverage)
-        try describe(coverage, bytes: receipts.map(\.bytes))
+        if closing { try describe(coverage) }
         return coverage
     }
 
@@ -45,8 +74,8 @@ package struct Merger: Sendable {
     package static var threadsByDefault: Int { min(8, ProcessInfo.processInfo.activeProcessorCount) }
 
     /// Writes the files beside the shards.
-    private func describe(_ coverage: Coverage, bytes: [Int64]) throws(MergerError) {
-        for (name, content) in DatasetDescription(configuration, coverage: coverage, bytes: bytes).files {
+    private func describe(_ coverage: Coverage) throws(MergerError) {
+        for (name, content) in DatasetDescription(configuration, coverage: coverage).files {
             do {
                 try dataset.write(name, content)
             } catch {
@@ -58,13 +87,12 @@ package struct Merger: Sendable {
     private func merge(_ shard: Shard, progress: (Int) -> Void) throws(MergerError) -> ShardReceipt {
         let selection = try RecordSelection(configuration, shard: shard)
         if !configuration.partial { try checkFinished(selection) }
+        if let receipt = try kept(shard, selection) { return receipt }
         let inputs = ShardReceipt.inputs(configuration, shard: shard, selection: selection)
-        if let receipt = try finished(shard), receipt.inputs == inputs { return receipt }
-
         let merge = try ShardMerge(
-            configuration, shard: shard, selection: selection, output: try path(of: "\(shard.name).tar"))
-        let merged = try merge.run(progress: progress)
-        let receipt = ShardReceipt(inputs: inputs, bytes: merged.bytes, coverage: merged.coverage)
+            configuration, shard: shard, selection: selection,
+            output: try path(of: configuration.fileName(shard.name)))
+        let receipt = ShardReceipt(inputs: inputs, coverage: try merge.run(progress: progress))
         do {
             try configuration.records.write(receiptName(shard), receipt.encoded())
         } catch {
@@ -77,15 +105,17 @@ package struct Merger: Sendable {
         "\(ShardReceipt.folder(dataset: configuration.output))/\(shard.name).json"
     }
 
-    /// Removes the unfinished files of a merge that was killed.
-    private func removeLeftovers() throws(MergerError) {
+    /// Removes the unfinished files that a killed merge of these shards left; others may be at work on other
+    /// parts.
+    private func removeLeftovers(of shards: [Shard]) throws(MergerError) {
         let manager = FileManager.default
         let receipts = ShardReceipt.folder(dataset: configuration.output)
         for folder in [configuration.output, "\(configuration.records.root)/\(receipts)"] {
             guard manager.fileExists(atPath: folder) else { continue }
             do {
+                let starts = shards.map { ".\($0.name.prefix(48))." }
                 for name in try manager.contentsOfDirectory(atPath: folder)
-                where AtomicFileWriter.isTemporary(name) {
+                where AtomicFileWriter.isTemporary(name) && starts.contains(where: name.hasPrefix) {
                     try manager.removeItem(atPath: "\(folder)/\(name)")
                 }
             } catch {
@@ -95,7 +125,14 @@ package struct Merger: Sendable {
         }
     }
 
-    /// The receipt of a shard whose tar is there and has the receipt's size.
+    /// The receipt of a shard that is merged from what counts now.
+    private func kept(_ shard: Shard, _ selection: RecordSelection) throws(MergerError) -> ShardReceipt? {
+        let inputs = ShardReceipt.inputs(configuration, shard: shard, selection: selection)
+        guard let receipt = try finished(shard), receipt.inputs == inputs else { return nil }
+        return receipt
+    }
+
+    /// The receipt of a shard whose file is there and has the receipt's size.
     private func finished(_ shard: Shard) throws(MergerError) -> ShardReceipt? {
         let name = receiptName(shard)
         let records = configuration.records
@@ -104,10 +141,10 @@ package struct Merger: Sendable {
             else {
                 return nil
             }
-            let tar = "\(shard.name).tar"
-            guard try dataset.exists(tar) else { return nil }
-            let size = try ByteReader(opening: dataset.location(of: tar)).identity.size
-            return size == receipt.bytes ? receipt : nil
+            let name = configuration.fileName(shard.name)
+            guard try dataset.exists(name) else { return nil }
+            let size = try ByteReader(opening: dataset.location(of: name)).identity.size
+            return size == receipt.coverage.bytes ? receipt : nil
         } catch {
             throw MergerError(
                 .storage, "cannot look at what is already merged of \(shard.name)", cause: error)

@@ -1,4 +1,5 @@
 import BolsterDataset
+import BolsterDeterminism
 import BolsterRecords
 import BolsterStorage
 
@@ -6,9 +7,9 @@ import BolsterStorage
 /// appended to the dataset's tar, which appears under its name when it is complete.
 ///
 ///     source ─► RangeHasher ─► (chunk's end) compare with the records' ranges
-///        └────► TarSampleReader ─► SampleFiles ─► TarWriter ─► <dataset>/<shard>.tar
-///                                      ▲
-///              records of the chunk ───┘
+///        └────► TarSampleReader ─► SampleJoin ─► SampleEncoder ─► <dataset>/<shard>.tar
+///                                 ▲
+///         records of the chunk ───┘
 ///
 /// Memory: one sample, one chunk of records and a few pieces of 1 MiB.
 struct ShardMerge: ~Copyable {
@@ -16,7 +17,7 @@ struct ShardMerge: ~Copyable {
 
     private let configuration: MergeConfiguration
     private let selection: RecordSelection
-    private let samples: SampleFiles
+    private let join: SampleJoin
     private var coverage: Coverage.ShardCoverage
 
     private var source: ByteReader
@@ -26,7 +27,8 @@ struct ShardMerge: ~Copyable {
     private var sourceEnded = false
 
     private var output: AtomicFileWriter
-    private var tar = TarWriter()
+    private var encoder: SampleEncoder
+    private var hash = XXH64Hasher()
     private var pending: [UInt8] = []
 
     private var records: ChunkRecords?
@@ -44,7 +46,8 @@ struct ShardMerge: ~Copyable {
         self.output = output
         self.configuration = configuration
         self.selection = selection
-        samples = SampleFiles(configuration)
+        join = SampleJoin(configuration)
+        encoder = SampleEncoder(configuration.manifest.merge)
         coverage = Coverage.ShardCoverage(shard: shard.name)
         reader = TarSampleReader(shard: shard.location)
         pending.reserveCapacity(2 * Self.pieceBytes)
@@ -69,10 +72,8 @@ struct ShardMerge: ~Copyable {
 
     /// Merges to the end.
     ///
-    /// - Returns: what became of each sample, and the size of the tar.
-    consuming func run(
-        progress: (Int) -> Void
-    ) throws(MergerError) -> (coverage: Coverage.ShardCoverage, bytes: Int64) {
+    /// - Returns: what became of each sample, and the size and hash of what was written.
+    consuming func run(progress: (Int) -> Void) throws(MergerError) -> Coverage.ShardCoverage {
         while let sample = try nextSample() {
             if index == 0 { try beginChunk() }
             try merge(sample)
@@ -86,16 +87,17 @@ struct ShardMerge: ~Copyable {
             throw MergerError(
                 .unaccounted, "the classes of \(coverage.shard)'s samples do not add up: \(coverage.counts)")
         }
-        tar.finish(to: &pending)
+        encoder.finish(to: &pending)
         try flush(over: 0)
-        let bytes = output.bytesWritten
+        coverage.bytes = output.bytesWritten
+        coverage.xxh64 = Hexadecimal.text(of: hash.current())
         do throws(StorageError) {
             try output.commit()
         } catch {
             throw MergerError(
                 .storage, "cannot write the dataset's shard", evidence: [coverage.shard], cause: error)
         }
-        return (coverage, bytes)
+        return coverage
     }
 
     // MARK: The source
@@ -203,12 +205,15 @@ struct ShardMerge: ~Copyable {
                         + (index < keys.count ? keys[index] : "no sample there"), key: sample.key)
             }
         }
-        switch try samples.outcome(sample, records, index: index) {
-        case .merged(let files):
+        switch try join.outcome(sample, records, index: index) {
+        case .merged(let merged):
             coverage.counts.merged += 1
-            if sample.texts.count > 1 { coverage.samplesWithSeveralTexts += 1 }
-            for file in files { tar.append(name: file.name, bytes: file.bytes, to: &pending) }
+            coverage.statistics.append(merged)
+            encoder.append(merged, to: &pending)
             try flush(over: Self.pieceBytes)
+        case .excluded(let reason):
+            coverage.counts.excluded += 1
+            coverage.exclusions[reason, default: 0] += 1
         case .skipped(let stage, let skip):
             coverage.counts.skipped += 1
             coverage.reasons[stage.name, default: [:]][skip.reason, default: 0] += 1
@@ -228,6 +233,7 @@ struct ShardMerge: ~Copyable {
     /// Writes what waits once it is more than `limit` bytes.
     private mutating func flush(over limit: Int) throws(MergerError) {
         guard pending.count > limit else { return }
+        hash.update(pending)
         do throws(StorageError) {
             try output.append(pending)
         } catch {

@@ -10,8 +10,6 @@ import Foundation
 struct ShardReceipt: Codable, Equatable {
     /// SHA-256 over everything that decides the shard's bytes.
     var inputs: String
-    /// Bytes of the tar.
-    var bytes: Int64
     var coverage: Coverage.ShardCoverage
 
     /// The receipts' folder, below the run's output.
@@ -26,10 +24,13 @@ struct ShardReceipt: Codable, Equatable {
     ) -> String {
         let merge = configuration.manifest.merge
         var lines = [
-            "dataset 1", merge.format.rawValue, merge.layout.rawValue, merge.embeddings.rawValue,
+            "dataset 2", merge.format.rawValue, merge.layout.rawValue, merge.embeddings.rawValue,
             merge.images.rawValue, "\(configuration.partial)", shard.name, String(shard.identity.size),
             shard.identity.version, String(configuration.manifest.chunk),
         ]
+        if let keep = configuration.keep { lines.append("keep \(keep.field) \(keep.digest)") }
+        if let least = merge.minimumScore { lines.append("minimum_score \(least)") }
+        if let views = configuration.manifest.mergedViews { lines.append("views \(views)") }
         lines += configuration.required.map(\.id.name)
         lines.append("stages")
         lines += configuration.stages.map { "\($0.id) \($0.fingerprint.hex)" }
@@ -39,6 +40,13 @@ struct ShardReceipt: Codable, Equatable {
         lines += selection.sortedPaths
         return SHA256Hasher.digest(of: lines.joined(separator: "\n")).hex
     }
+
+    /// What stands for the receipt of a shard that is not merged.
+    static func lacking(_ shard: Shard) -> ShardReceipt {
+        ShardReceipt(inputs: "", coverage: Coverage.ShardCoverage(shard: shard.name))
+    }
+
+    var isLacking: Bool { inputs.isEmpty }
 
     func encoded() throws -> [UInt8] {
         let encoder = JSONEncoder()
@@ -55,9 +63,8 @@ struct ShardReceipt: Codable, Equatable {
         }
     }
 
-    init(inputs: String, bytes: Int64, coverage: Coverage.ShardCoverage) {
+    init(inputs: String, coverage: Coverage.ShardCoverage) {
         self.inputs = inputs
-        self.bytes = bytes
         self.coverage = coverage
     }
 }

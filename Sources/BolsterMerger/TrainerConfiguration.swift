@@ -7,12 +7,13 @@ import BolsterRecords
 /// there. The other fields name what made the dataset, in the peer's words.
 struct TrainerConfiguration {
     let ensemble: Manifest.EnsembleSettings
+    let views: Int
     let teachers: [MergeConfiguration.Teacher]
 
     var json: JSONValue {
         .object([
             .init("model_name", .string(teachers.map(\.name).joined(separator: ","))),
-            .init("num_samples", .number(ensemble.views)),
+            .init("num_samples", .number(views)),
             .init("pretrained", .string(ensemble.teachers.joined(separator: ","))),
             .init("reinforce", .object([.init("image_augmentation", augmentation)])),
         ])

@@ -52,6 +52,16 @@ package enum PythonJSON {
 
     private static func append(_ string: some StringProtocol, to bytes: inout [UInt8]) {
         bytes.append(UInt8(ascii: "\""))
+        defer { bytes.append(UInt8(ascii: "\"")) }
+        // Most strings, and all long ones, are plain.
+        let wasPlain = string.utf8.withContiguousStorageIfAvailable { text in
+            guard text.allSatisfy({ $0 >= 0x20 && $0 < 0x7F && $0 != 0x22 && $0 != 0x5C }) else {
+                return false
+            }
+            bytes.append(contentsOf: text)
+            return true
+        }
+        if wasPlain == true { return }
         for unit in string.utf16 {
             switch unit {
             case 0x22: bytes += [0x5C, 0x22]
@@ -67,6 +77,5 @@ package enum PythonJSON {
                 for shift in [12, 8, 4, 0] { bytes.append(digits[Int(unit >> UInt16(shift)) & 15]) }
             }
         }
-        bytes.append(UInt8(ascii: "\""))
     }
 }

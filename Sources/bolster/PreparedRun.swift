@@ -19,9 +19,11 @@ struct PreparedRun {
     /// The run's folder, absolute.
     let output: String
 
-    /// - Parameter output: takes the place of the manifest's `output`, relative to the working directory.
+    /// - Parameters:
+    ///   - output: takes the place of the manifest's `output`, relative to the working directory.
+    ///   - settings: "merge.KEY=VALUE" each, in the place of what the manifest says.
     /// - Throws: ManifestErrors, StorageError or InferenceError, each naming the file concerned.
-    init(manifest file: String, output: String?) throws {
+    init(manifest file: String, output: String?, settings: [String] = []) throws {
         let path = absolutePath(file)
         let text: String
         do {
@@ -34,7 +36,7 @@ struct PreparedRun {
                         + "manifests/demo.yaml"
             )
         }
-        let manifest = try Manifest.parse(text, file: file)
+        let manifest = try Manifest.parse(text, file: file, settings: settings)
         let directory = (path as NSString).deletingLastPathComponent
         self.file = file
         self.text = text

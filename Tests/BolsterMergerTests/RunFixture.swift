@@ -27,6 +27,7 @@ final class RunFixture {
     let views: Int
     var manifest: Manifest
     var shards: [Shard] = []
+    var keep: MergeConfiguration.Keep?
     let records: ObjectStore
 
     init(chunk: Int = 4, widths: [Int] = [3, 4], views: Int = 2) throws {
@@ -70,7 +71,7 @@ final class RunFixture {
             manifest: manifest, stages: stages, shards: shards, records: records, output: path(output),
             partial: partial, strict: strict,
             teachers: zip(["a", "b"], widths).map { .init(name: $0, width: $1) },
-            committed: committed)
+            committed: committed, keep: keep)
     }
 
     @discardableResult
@@ -186,7 +187,7 @@ final class RunFixture {
             RecordColumn(name: name, content: .text(samples.map { $0.skips[stage] == nil ? value($0) : "" }))
         }
         switch stage {
-        case Self.captions:
+        case Self.captions, .captions(column: "syn_text_late"):
             return [text("captions") { PythonJSON.text(of: ["caption of \($0.key)", "naïve «\(seed)»"]) }]
         case .views:
             let view = "[[0, 1, 20, 30], [[4, 0.09000000357627869], null]]"

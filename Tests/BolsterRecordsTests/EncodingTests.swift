@@ -1,3 +1,4 @@
+import BolsterCompression
 import BolsterDeterminism
 import Foundation
 import Testing
@@ -54,6 +55,37 @@ import Testing
         let read = try NumpyArchive.matrices(of: NumpyArchive.bytes(of: Self.matrices), name: "x")
         #expect(read.map(\.name) == Self.matrices.map(\.name))
         #expect(read.map(\.floats) == Self.matrices.map(\.floats))
+    }
+
+    @Test("NumPy unpickles a JSONL file's embedding, with equal numbers", .enabled(if: Oracle.hasNumpy))
+    func pickleInNumpy() throws {
+        let script = """
+            import gzip, hashlib, pickle, pickletools
+            for number in range(3):
+                packed = open(str(number), "rb").read()
+                array = pickle.loads(gzip.decompress(packed))
+                print(array.dtype.str, list(array.shape), hashlib.sha256(array.tobytes()).hexdigest())
+                pickletools.optimize(gzip.decompress(packed))
+            """
+        let files = Self.matrices.enumerated().map { (String($0), NumpyPickle.bytes(of: $1)) }
+        let output = try Oracle.run(script, files: Dictionary(uniqueKeysWithValues: files))
+        let expected = Self.matrices.map {
+            "<f4 [\($0.rows), \($0.width)] \(SHA256Hasher.digest(of: $0.widened).hex)\n"
+        }
+        #expect(output == expected.joined())
+    }
+
+    @Test("Our pickle comes back as fp32, and another is refused")
+    func pickleRoundTrip() throws {
+        for matrix in Self.matrices {
+            let read = try NumpyPickle.matrix(of: NumpyPickle.bytes(of: matrix), name: matrix.name)
+            #expect(read.floats == matrix.floats && read.rows == matrix.rows)
+        }
+        var pickle = NumpyPickle.pickle(of: Self.matrices[0])
+        pickle[8] ^= 1
+        #expect(throws: RecordsError.self) {
+            try NumpyPickle.matrix(of: Gzip.text.compressed(pickle), name: "x")
+        }
     }
 
     @Test("torch.load(weights_only=True) opens a pth.gz, with equal numbers", .enabled(if: Oracle.hasTorch))

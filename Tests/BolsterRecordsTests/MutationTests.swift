@@ -68,6 +68,13 @@ import Testing
         }
     }
 
+    @Test("Pickled matrices inside an intact gzip")
+    func pickles() {
+        feed(NumpyPickle.pickle(of: EncodingTests.matrices[0]), "pickle") {
+            _ = try NumpyPickle.matrix(of: Gzip.text.compressed($0), name: "x")
+        }
+    }
+
     @Test("JSON texts")
     func json() {
         let text = #"{"a": [1, -2.5e3, true, null, "x\u00e9\ud83d\ude00\n"], "b": {"c": []}, "d": "naïve"}"#

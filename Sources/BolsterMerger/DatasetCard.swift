@@ -1,0 +1,245 @@
+import BolsterDataset
+import Foundation
+
+/// `README.md`: the dataset card, with the front matter that Hugging Face reads (its "dataset card"
+/// specification: `pretty_name`, `size_categories`, `task_categories`, `tags`, `configs`).
+struct DatasetCard {
+    private let configuration: MergeConfiguration
+    private let coverage: Coverage
+    private let statistics: DatasetStatistics
+
+    init(_ description: DatasetDescription) {
+        configuration = description.configuration
+        coverage = description.coverage
+        statistics = description.statistics
+    }
+
+    var text: String {
+        frontMatter + contents + training + numbers + coverageTable
+    }
+
+    // MARK: Front matter
+
+    private var frontMatter: String {
+        let ending = configuration.fileName("*")
+        return """
+            ---
+            pretty_name: "\(configuration.manifest.name)"
+            size_categories:
+            - \(Self.size(coverage.total.merged))
+            task_categories:
+            - zero-shot-image-classification
+            - image-to-text
+            tags:
+            - bolster
+            - dataset-reinforcement
+            - \(configuration.manifest.merge.format.rawValue)
+            configs:
+            - config_name: default
+              data_files:
+              - split: train
+                path: "\(ending)"
+            ---
+
+
+            """
+    }
+
+    /// Hugging Face's size classes.
+    private static func size(_ samples: Int) -> String {
+        let bounds = [
+            (1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"),
+            (10_000_000, "1M<n<10M"), (100_000_000, "10M<n<100M"), (1_000_000_000, "100M<n<1B"),
+            (10_000_000_000, "1B<n<10B"), (100_000_000_000, "10B<n<100B"),
+        ]
+        return bounds.first { samples < $0.0 }?.1 ?? "100B<n<1T"
+    }
+
+    // MARK: What is in it
+
+    private var contents: String {
+        let manifest = configuration.manifest
+        var text = """
+            # \(manifest.name)
+
+            \(coverage.total.merged) samples in \(coverage.shards.count) \
+            \(manifest.merge.format == .jsonl ? "JSONL" : "WebDataset") shards, reinforced by Bolster from the
+            manifest "\(manifest.name)" with seed \(manifest.seed).
+
+            ## Files of a sample
+
+            | \(manifest.merge.format == .jsonl ? "field" : "file") | content |
+            |---|---|
+
+            """
+        for (file, content) in manifest.merge.format == .jsonl ? fieldRows : fileRows {
+            text += "| `\(file)` | \(content) |\n"
+        }
+        return text + "\n"
+    }
+
+    private var fileRows: [(String, String)] {
+        let manifest = configuration.manifest
+        var rows: [(String, String)] = []
+        if manifest.merge.images == .include {
+            rows.append(("jpg, jpeg, png or webp", "the source image, byte for byte"))
+        }
+        rows.append(("txt", "the source's text (the first, where it has several)"))
+        rows.append(("url.txt", "the source's address, where it has one"))
+        if !manifest.mergedCaptioners.isEmpty { rows.append(("syn.json", "captions: \(columns)")) }
+        if let views = manifest.mergedViews {
+            rows.append(("paug.json", "`param_aug`: the augmentation parameters of \(views) views"))
+            let kind = manifest.merge.embeddings == .npz ? "fp32" : "bf16"
+            let matrices = matrixRows.map { "`\($0)` \($1)" }.joined(separator: ", ")
+            rows.append((manifest.merge.embeddings.rawValue, "\(matrices); \(kind)"))
+        }
+        let scores = manifest.ensemble == nil ? "" : ", and `caption_scores` as its last field"
+        rows.append(("json", "the source's own, byte for byte" + scores))
+        return rows
+    }
+
+    private var fieldRows: [(String, String)] {
+        let manifest = configuration.manifest
+        var rows = [
+            ("uid, key", "the source's uid (else its key), and its key"),
+            ("url", "the source's address, where it has one"),
+        ]
+        if manifest.merge.images == .include { rows.append(("image", "the source image, in base64")) }
+        rows.append(("text", "the source's text, a list where it has several"))
+        for captioner in manifest.mergedCaptioners {
+            rows.append((captioner.column, "a list of \(captioner.captions) captions"))
+        }
+        if let views = manifest.mergedViews {
+            rows.append(("param_aug", "the augmentation parameters of \(views) views"))
+            for (name, shape) in matrixRows {
+                rows.append((name, "\(shape), a gzipped pickle of a NumPy fp32 array in base64"))
+            }
+            rows.append(("caption_scores", "the texts' image-text cosines"))
+        }
+        return rows
+    }
+
+    private var columns: String {
+        configuration.manifest.mergedCaptioners.map { "`\($0.column)` (\($0.captions))" }
+            .joined(separator: ", ")
+    }
+
+    private var matrixRows: [(String, String)] {
+        let width = configuration.embeddingWidth
+        let manifest = configuration.manifest
+        let views = ("image_emb", "[\(manifest.mergedViews ?? 0), \(width)]")
+        switch manifest.merge.layout {
+        case .datacompdr: return [views, ("text_emb", "[1 + captions, \(width)], the source's text first")]
+        case .split:
+            let embedded = manifest.mergedCaptioners.filter(manifest.embeds)
+            return [views, ("text_emb", "[texts, \(width)]")]
+                + embedded.map { ("\($0.column)_emb", "[\($0.captions), \(width)]") }
+        }
+    }
+
+    private var training: String {
+        guard let views = configuration.manifest.mergedViews else { return "" }
+        let names = configuration.teachers.map { "\($0.name) (\($0.width))" }.joined(separator: ", ")
+        let widths = configuration.teachers.map { String($0.width) }.joined(separator: " ")
+        var text = """
+            An embedding is the concatenation of the teachers' L2-normalised vectors, in this order: \(names).
+
+            ## Training
+
+            With MobileCLIP's patch for OpenCLIP:
+
+                --dataset-reinforcement --dataset-reinforcement-config config.json
+                --distill-teacher-dimension \(widths)
+
+            `sizes.json` tells OpenCLIP how many samples a shard has. A sample has \(views) views.
+
+
+            """
+        if configuration.manifest.merge.layout == .split, statistics.severalTexts > 0 {
+            text += """
+                \(statistics.severalTexts) samples have several texts, all of them embedded. That patch knows
+                one text a sample and takes such a sample's layout for the older one: use `layout: datacompdr`
+                for it.
+
+
+                """
+        }
+        return text
+    }
+
+    // MARK: Numbers
+
+    private var numbers: String {
+        var text = """
+            ## Statistics
+
+            \(coverage.shards.reduce(0) { $0 + $1.bytes }) bytes in all. \(imageLine)
+
+            | texts | count | mean words | mean score | score, 10th to 90th percentile |
+            |---|---|---|---|---|
+
+            """
+        for (column, texts) in statistics.columns.sorted(by: { $0.key < $1.key }) {
+            let score = texts.meanScore.map { Self.decimal($0, 3) } ?? "–"
+            text += "| `\(column)` | \(texts.texts) | \(Self.decimal(texts.meanWords, 1)) | \(score) "
+            text += "| \(Self.percentiles(texts)) |\n"
+        }
+        return text + """
+
+            A score is the cosine between a text's embedding and the views', averaged over teachers and views.
+
+
+            """
+    }
+
+    private var imageLine: String {
+        let count = statistics.images.values.reduce(0, +)
+        guard count > 0 else { return "No images." }
+        let formats = statistics.images.sorted { $0.key < $1.key }.map { "\($0.value) \($0.key)" }
+        let mean = Double(statistics.imageBytes) / Double(count)
+        let list = formats.joined(separator: ", ")
+        return "\(count) images (\(list)), \(Self.decimal(mean, 0)) bytes on average."
+    }
+
+    /// The tenths in which the 10th and the 90th percentile lie.
+    private static func percentiles(_ texts: DatasetStatistics.Texts) -> String {
+        guard texts.scored > 0 else { return "–" }
+        func tenth(below share: Int) -> Double {
+            var seen = 0
+            for (index, count) in texts.histogram.enumerated() {
+                seen += count
+                if seen * 10 >= texts.scored * share { return Double(index - 10) / 10 }
+            }
+            return 0.9
+        }
+        return "\(decimal(tenth(below: 1), 1)) to \(decimal(tenth(below: 9) + 0.1, 1))"
+    }
+
+    private static func decimal(_ value: Double, _ digits: Int) -> String {
+        String(format: "%.\(digits)f", value)
+    }
+
+    private var coverageTable: String {
+        let total = coverage.total
+        var text = """
+            ## Coverage
+
+            | input | merged | excluded | skipped | missing |
+            |---|---|---|---|---|
+            | \(total.input) | \(total.merged) | \(total.excluded) | \(total.skipped) | \(total.missing) |
+
+
+            """
+        var rows = coverage.exclusions.sorted { $0.key < $1.key }.map { ("excluded", $0.key, $0.value) }
+        for (stage, counts) in coverage.reasons.sorted(by: { $0.key < $1.key }) {
+            rows += counts.sorted { $0.key < $1.key }.map { (stage, $0.key, $0.value) }
+        }
+        if !rows.isEmpty {
+            text += "| left out by | reason | samples |\n|---|---|---|\n"
+            for (stage, reason, count) in rows { text += "| `\(stage)` | `\(reason)` | \(count) |\n" }
+            text += "\n"
+        }
+        return text
+            + "`coverage.json` has the same for every shard, `info.json` the settings and fingerprints.\n"
+    }
+}
