@@ -4,105 +4,80 @@ import BolsterInference
 import BolsterRecords
 
 /// A captioner's stage: per sample the list of its synthetic captions, as JSON.
-struct CaptionComputation: ChunkComputation {
-    struct Prepared: Sendable {
+struct CaptionComputation: StageComputation {
+    struct Note: Sendable {
         let key: String
-        /// size × size × 3, as the captioner's package wants an image before it is normalised.
-        let pixels: Result<[UInt8], SkippedSample>
+        let skip: Skip?
     }
 
-    let prepare: @Sendable (Sample) -> Prepared
+    let rowWidths: [Int]
+    let prepare: @Sendable (UnitSample) -> PreparedSample<Note>
     private let captioner: Captioner
-    private let normalizer: PixelNormalizer
     private let settings: Manifest.CaptionerSettings
     private let seed: UInt64
-    private let size: Int
 
-    private var rows = ChunkRows()
+    private var notes: [Note] = []
     private var captions: [String] = []
-    private var waitingKeys: [String] = []
-    private var waitingRows: [Int] = []
-    private var pixels: [Float] = []
+    /// Positions in `notes` of the samples that wait for their captions.
+    private var waiting: [Int] = []
+
+    var batch: Int { settings.batch }
 
     init(settings: Manifest.CaptionerSettings, seed: UInt64, captioner: Captioner, package: ModelPackage) {
         let transform = package.evaluationTransform
+        let normalizer = PixelNormalizer(mean: package.mean, std: package.std)
         let size = package.imageSize
         self.captioner = captioner
-        self.normalizer = PixelNormalizer(mean: package.mean, std: package.std)
         self.settings = settings
         self.seed = seed
-        self.size = size
+        self.rowWidths = [3 * size * size * MemoryLayout<Float>.stride]
         self.prepare = { sample in
             switch SampleImage(of: sample) {
-            case .skipped(let skip):
-                return Prepared(key: sample.key, pixels: .failure(SkippedSample(skip: skip)))
+            case .skipped(let skip): Self.skipped(sample.key, skip)
             case .decoded(let image):
-                var pixels = [UInt8](repeating: 0, count: size * size * 3)
-                pixels.withUnsafeMutableBytes { transform.apply(to: image, into: $0) }
-                return Prepared(key: sample.key, pixels: .success(pixels))
+                PreparedSample(Note(key: sample.key, skip: nil), rows: 1) { _, row in
+                    transform.write(image, with: normalizer, into: row[0])
+                }
             }
         }
     }
 
-    static func skipped(_ key: String, _ skip: Skip) -> Prepared {
-        Prepared(key: key, pixels: .failure(SkippedSample(skip: skip)))
+    static func skipped(_ key: String, _ skip: Skip) -> PreparedSample<Note> {
+        PreparedSample(Note(key: key, skip: skip))
     }
 
-    mutating func add(_ prepared: Prepared) throws {
-        rows.keys.append(prepared.key)
+    mutating func add(_ note: Note) {
+        if note.skip == nil { waiting.append(notes.count) }
+        notes.append(note)
         captions.append("")
-        switch prepared.pixels {
-        case .failure(let skipped):
-            rows.skips.append(skipped.skip)
-        case .success(let view):
-            rows.skips.append(nil)
-            waitingKeys.append(prepared.key)
-            waitingRows.append(captions.count - 1)
-            appendTensor(of: view)
-            if waitingKeys.count == settings.batch { try captionWaiting() }
-        }
     }
 
-    mutating func finish() throws -> ChunkRows {
-        try captionWaiting()
-        rows.columns = [RecordColumn(name: "captions", content: .text(captions))]
-        defer {
-            rows = ChunkRows()
-            captions.removeAll(keepingCapacity: true)
-        }
-        return rows
-    }
-
-    private mutating func appendTensor(of view: [UInt8]) {
-        let count = 3 * size * size
-        let start = pixels.count
-        pixels.append(contentsOf: repeatElement(0, count: count))
-        pixels.withUnsafeMutableBufferPointer { pixels in
-            guard let base = pixels.baseAddress else { return }
-            view.withUnsafeBytes {
-                normalizer.tensor(fromView: $0, height: size, width: size, into: base + start)
-            }
-        }
-    }
-
-    private mutating func captionWaiting() throws {
-        guard !waitingKeys.isEmpty else { return }
-        let texts = try pixels.withUnsafeBufferPointer {
-            try captioner.captions(
-                pixels: $0, keys: waitingKeys, captionsPerImage: settings.captions, seed: seed,
-                decoding: settings.decoding.captionDecoding, keep: settings.keep.captionKeeping,
-                batch: settings.batch)
-        }
-        guard texts.count == waitingKeys.count, texts.allSatisfy({ $0.count == settings.captions }) else {
+    mutating func compute(_ batch: RowBatch) throws {
+        let positions = waiting.prefix(batch.count)
+        let keys = positions.map { notes[$0].key }
+        let texts = try captioner.captions(
+            pixels: batch.values(0..<batch.count, of: 0, as: Float.self), keys: keys,
+            captionsPerImage: settings.captions, seed: seed, decoding: settings.decoding.captionDecoding,
+            keep: settings.keep.captionKeeping, batch: settings.batch)
+        guard texts.count == keys.count, texts.allSatisfy({ $0.count == settings.captions }) else {
             throw WorkerError(
                 .wrongResult,
                 "captioner \"\(settings.name)\" gave another number of captions than "
                     + "\(settings.captions) an image",
-                evidence: waitingKeys.first)
+                evidence: keys.first)
         }
-        for (row, list) in zip(waitingRows, texts) { captions[row] = PythonJSON.text(of: list) }
-        waitingKeys.removeAll(keepingCapacity: true)
-        waitingRows.removeAll(keepingCapacity: true)
-        pixels.removeAll(keepingCapacity: true)
+        for (position, list) in zip(positions, texts) { captions[position] = PythonJSON.text(of: list) }
+        waiting.removeFirst(batch.count)
+    }
+
+    mutating func finish() throws -> ChunkRows {
+        let captions = captions
+        var rows = ChunkRows()
+        rows.keys = notes.map(\.key)
+        rows.skips = notes.map(\.skip)
+        rows.columns = { [RecordColumn(name: "captions", content: .text(captions))] }
+        notes = []
+        self.captions = []
+        return rows
     }
 }

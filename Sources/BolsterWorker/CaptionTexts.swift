@@ -30,15 +30,18 @@ struct CaptionTexts {
     }
 
     /// A sample that its captioner skipped is skipped here with the reason `not_captioned`.
-    func prepared(_ index: Int) throws -> TextComputation.Prepared {
-        let key = file.keys[index]
-        if let skip = file.skips[index] {
-            return TextComputation.skipped(
-                key, Skip(reason: "not_captioned", detail: "\(skip.reason): \(skip.detail)"))
+    func sample(_ position: Int) throws -> UnitSample {
+        let key = file.keys[position]
+        func sample(_ texts: Result<[String], SkippedSample>) -> UnitSample {
+            UnitSample(index: file.header.firstSample + position, key: key, content: .texts(texts))
         }
-        guard let texts = try JSONValue(parsing: Array(lists[index].utf8)).strings else {
+        if let skip = file.skips[position] {
+            let skip = Skip(reason: "not_captioned", detail: "\(skip.reason): \(skip.detail)")
+            return sample(.failure(SkippedSample(skip: skip)))
+        }
+        guard let texts = try JSONValue(parsing: Array(lists[position].utf8)).strings else {
             throw WorkerError(.mismatch, "the captions of a sample are no list of strings", evidence: key)
         }
-        return .init(key: key, texts: .success(texts))
+        return sample(.success(texts))
     }
 }

@@ -1,5 +1,6 @@
 /// The keys of this module's log metadata.
 enum LogKey {
+    static let bottleneck = "bottleneck"
     static let chunk = "chunk"
     static let device = "device"
     static let endpoint = "endpoint"
@@ -14,6 +15,5 @@ enum LogKey {
     static let shard = "shard"
     static let skipped = "skipped"
     static let stage = "stage"
-    static let waited = "waited_seconds"
     static let worker = "worker"
 }

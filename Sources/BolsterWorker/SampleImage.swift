@@ -7,8 +7,11 @@ enum SampleImage {
     case decoded(DecodedImage)
     case skipped(Skip)
 
-    init(of sample: Sample) {
-        guard let member = sample.image else {
+    init(of sample: UnitSample) {
+        guard case .files(let files) = sample.content else {
+            preconditionFailure("a stage of images reads the shard, not another stage's texts")
+        }
+        guard let member = files.image else {
             self = .skipped(Skip(reason: "no_image", detail: "the sample has no image file"))
             return
         }

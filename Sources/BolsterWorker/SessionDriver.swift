@@ -36,6 +36,7 @@ final class SessionDriver: Sendable {
     private struct Rate {
         var samples = 0
         var since = Duration.zero
+        var steps = StepMeter.Reading()
     }
 
     private let session: Mutex<WorkerSession>
@@ -43,10 +44,13 @@ final class SessionDriver: Sendable {
     private let board = Board()
     private let socket: DealerSocket
     private let configuration: WorkerConfiguration
+    /// What the compute thread and its pipeline do.
+    let meter: StepMeter
     private let start = ContinuousClock.now
 
     init(_ configuration: WorkerConfiguration, socket: DealerSocket, session: consuming WorkerSession) {
         self.configuration = configuration
+        self.meter = StepMeter(threads: configuration.threads)
         self.socket = socket
         self.session = Mutex(session)
     }
@@ -87,14 +91,19 @@ final class SessionDriver: Sendable {
             stop()
             return
         }
-        let measured = rate.withLock { rate -> Double? in
+        let steps = meter.read()
+        let measured = rate.withLock { rate -> (samples: Double, waits: StepWaits?)? in
             guard now - rate.since >= Self.rateWindow else { return nil }
-            defer { rate = Rate(samples: 0, since: now) }
-            return Double(rate.samples) / ((now - rate.since) / .seconds(1))
+            defer { rate = Rate(samples: 0, since: now, steps: steps) }
+            return (
+                Double(rate.samples) / ((now - rate.since) / .seconds(1)),
+                meter.waits(from: rate.steps, to: steps)
+            )
         }
         act(
             session.withLock { session in
-                if let measured { session.rateMeasured(measured) }
+                if let measured { session.rateMeasured(measured.samples) }
+                if let waits = measured?.waits { session.waitsMeasured(waits) }
                 return session.ticked(now: now)
             })
     }
@@ -195,9 +204,19 @@ final class SessionDriver: Sendable {
         socket.stop()
     }
 
-    func progressed(_ grant: Grant, phase: LeaseReport.Phase, chunk: Int, samples: Int) {
-        session.withLock { $0.progressed(grant.epoch, phase: phase, chunk: chunk, samplesDone: samples) }
-        if phase == .working { rate.withLock { $0.samples += 1 } }
+    /// The stage's models are being loaded.
+    func loading(_ grant: Grant) {
+        session.withLock {
+            $0.progressed(grant.epoch, phase: .loading, chunk: grant.firstChunk, samplesDone: 0)
+        }
+    }
+
+    /// So many more samples are done, `all` since the grant.
+    func advanced(_ grant: Grant, chunk: Int, samples: Int, of all: Int) {
+        session.withLock {
+            $0.progressed(grant.epoch, phase: .working, chunk: chunk, samplesDone: all)
+        }
+        rate.withLock { $0.samples += samples }
     }
 
     func chunkFinished(_ grant: Grant, _ result: ChunkResult) {
@@ -248,12 +267,12 @@ final class LeaseControl: UnitControl {
     /// Samples since the grant.
     var samples: Int { done.withLock { $0 } }
 
-    func advanced(chunk: Int) {
-        let samples = done.withLock { done in
-            done += 1
+    func advanced(chunk: Int, samples: Int) {
+        let all = done.withLock { done in
+            done += samples
             return done
         }
-        driver.progressed(grant, phase: .working, chunk: chunk, samples: samples)
+        driver.advanced(grant, chunk: chunk, samples: samples, of: all)
     }
 
     /// Whether the unit's last chunk is done, here or before this lease.

@@ -3,40 +3,45 @@ import BolsterDataset
 import BolsterInference
 
 /// The manifest's teachers on one device, in its order: their L2-normalised vectors, concatenated.
+///
+/// Belongs to the thread that owns the models; what the preparing threads need of it are values.
 final class TeacherEnsemble {
-    /// Views or texts a model sees at once.
-    let batch: Int
-    /// D: the teachers' widths, added up.
-    let width: Int
-    /// Height and width of a view.
-    let viewSize: AugmentationConfiguration.Size
-
     private struct Member {
         let teacher: Teacher
         let name: String
-        let imageSize: Int
         let width: Int
-        let normalizer: PixelNormalizer
     }
 
     private let members: [Member]
-    /// The batch's pixels as one teacher wants them, used by each in turn.
-    private var pixels: [Float] = []
+    /// D: the teachers' widths, added up.
+    let width: Int
+    /// How views become the rows of a batch.
+    let viewPlanes: ViewPlanes
+    /// Bytes of a row of pixels, by teacher.
+    let imageRowWidths: [Int]
+    /// A text's token ids, by teacher.
+    let tokenizers: [@Sendable (String) -> [Int64]]
+    /// Bytes of a row of token ids, by teacher.
+    let textRowWidths: [Int]
 
     init(settings: Manifest.EnsembleSettings, teachers: [(Teacher, ModelPackage)]) throws {
         guard let size = settings.augmentation.outputSize else {
             throw WorkerError(.wrongManifest, "the augmentation fixes no size of a view: add a crop to it")
         }
-        self.batch = settings.batch
-        self.viewSize = size
-        self.members = teachers.map { teacher, package in
-            Member(
-                teacher: teacher, name: package.name, imageSize: package.imageSize,
-                width: package.embeddingWidth,
-                normalizer: PixelNormalizer(mean: package.mean, std: package.std))
+        members = teachers.map { teacher, package in
+            Member(teacher: teacher, name: package.name, width: package.embeddingWidth)
         }
-        self.width = members.reduce(0) { $0 + $1.width }
-        if let larger = members.first(where: { $0.imageSize > min(size.height, size.width) }) {
+        width = members.reduce(0) { $0 + $1.width }
+        let packages = teachers.map(\.1)
+        viewPlanes = ViewPlanes(
+            viewSize: size,
+            models: packages.map {
+                .init(size: $0.imageSize, normalizer: PixelNormalizer(mean: $0.mean, std: $0.std))
+            })
+        imageRowWidths = packages.map { 3 * $0.imageSize * $0.imageSize * MemoryLayout<Float>.stride }
+        tokenizers = teachers.map(\.0.tokenize)
+        textRowWidths = packages.map { $0.contextLength * MemoryLayout<Int64>.stride }
+        if let larger = packages.first(where: { $0.imageSize > min(size.height, size.width) }) {
             throw WorkerError(
                 .wrongManifest,
                 "teacher \(larger.name) takes images of \(larger.imageSize) pixels, the views have "
@@ -45,41 +50,33 @@ final class TeacherEnsemble {
         }
     }
 
-    /// - Parameter views: count × height × width × 3, 8 bits each.
-    /// - Returns: count × D.
-    func embed(views: UnsafeRawBufferPointer, count: Int) throws -> [Float] {
-        let viewBytes = viewSize.height * viewSize.width * 3
-        return try concatenate(count: count, of: "image") { member in
-            let plane = 3 * member.imageSize * member.imageSize
-            if pixels.count < count * plane { pixels = [Float](repeating: 0, count: count * plane) }
-            return try pixels.withUnsafeMutableBufferPointer { pixels in
-                guard let base = pixels.baseAddress else { return [] }
-                for index in 0..<count {
-                    let view = UnsafeRawBufferPointer(
-                        rebasing: views[index * viewBytes..<(index + 1) * viewBytes])
-                    member.normalizer.tensor(
-                        fromView: view, height: viewSize.height, width: viewSize.width,
-                        resizedTo: member.imageSize, into: base + index * plane)
-                }
-                let batch = UnsafeBufferPointer(start: base, count: count * plane)
-                return try member.teacher.embedImages(batch, count: count)
-            }
+    /// - Parameter batch: per teacher the pixels [3, S, S] of each row.
+    /// - Returns: rows × D.
+    func embedImages(_ batch: RowBatch) throws -> [Float] {
+        try concatenate(batch, of: "image") { teacher, model, rows in
+            try teacher.embedImages(
+                batch.values(rows, of: model, as: Float.self), count: rows.count)
         }
     }
 
-    /// - Returns: texts × D.
-    func embed(texts: [String]) throws -> [Float] {
-        try concatenate(count: texts.count, of: "text") { try $0.teacher.embedTexts(texts, batch: batch) }
+    /// - Parameter batch: per teacher the token ids [L] of each row.
+    /// - Returns: rows × D.
+    func embedTexts(_ batch: RowBatch) throws -> [Float] {
+        try concatenate(batch, of: "text") { teacher, model, rows in
+            try teacher.embedTokens(
+                batch.values(rows, of: model, as: Int64.self), count: rows.count)
+        }
     }
 
     /// Each teacher's rows side by side, after a check that every one is finite and of length 1.
     private func concatenate(
-        count: Int, of kind: String, _ embed: (Member) throws -> [Float]
+        _ batch: RowBatch, of kind: String, _ embed: (Teacher, Int, Range<Int>) throws -> [Float]
     ) throws -> [Float] {
+        let count = batch.count
         var rows = [Float](repeating: 0, count: count * width)
         var column = 0
-        for member in members {
-            let vectors = try embed(member)
+        for (model, member) in members.enumerated() {
+            let vectors = try embed(member.teacher, model, 0..<count)
             guard vectors.count == count * member.width else {
                 throw WorkerError(
                     .wrongResult,

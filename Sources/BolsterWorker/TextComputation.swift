@@ -6,65 +6,67 @@ import BolsterRecords
 ///
 /// A source sample without a text has no rows and is not skipped: whether it may be in the dataset is for
 /// the merge's layout to say.
-struct TextComputation: ChunkComputation {
-    struct Prepared: Sendable {
+struct TextComputation: StageComputation {
+    struct Note: Sendable {
         let key: String
-        let texts: Result<[String], SkippedSample>
+        let skip: Skip?
+        let texts: Int
     }
 
-    let prepare: @Sendable (Sample) -> Prepared = { sample in
-        Prepared(key: sample.key, texts: .success(sample.texts))
-    }
+    let batch: Int
+    let rowWidths: [Int]
+    let prepare: @Sendable (UnitSample) -> PreparedSample<Note>
     private let ensemble: TeacherEnsemble
     private let store: TensorType
 
-    private var rows = ChunkRows()
-    private var textsPerSample: [Int] = []
-    private var waiting: [String] = []
+    private var notes: [Note] = []
     private var embeddings: [Float] = []
 
     init(settings: Manifest.EnsembleSettings, ensemble: TeacherEnsemble) {
+        let tokenizers = ensemble.tokenizers
         self.ensemble = ensemble
+        self.batch = settings.batch
+        self.rowWidths = ensemble.textRowWidths
         self.store = settings.store.tensorType
-    }
-
-    static func skipped(_ key: String, _ skip: Skip) -> Prepared {
-        Prepared(key: key, texts: .failure(SkippedSample(skip: skip)))
-    }
-
-    mutating func add(_ prepared: Prepared) throws {
-        rows.keys.append(prepared.key)
-        switch prepared.texts {
-        case .failure(let skipped):
-            rows.skips.append(skipped.skip)
-            textsPerSample.append(0)
-        case .success(let texts):
-            rows.skips.append(nil)
-            textsPerSample.append(texts.count)
-            waiting.append(contentsOf: texts)
-            while waiting.count >= ensemble.batch { try embed(ensemble.batch) }
+        self.prepare = { sample in
+            let texts: [String]
+            switch sample.content {
+            case .files(let files): texts = files.texts
+            case .texts(.success(let captions)): texts = captions
+            case .texts(.failure(let skipped)): return Self.skipped(sample.key, skipped.skip)
+            }
+            let note = Note(key: sample.key, skip: nil, texts: texts.count)
+            return PreparedSample(note, rows: texts.count) { text, row in
+                for (model, tokenize) in tokenizers.enumerated() {
+                    tokenize(texts[text]).withUnsafeBytes { row[model].copyMemory(from: $0) }
+                }
+            }
         }
+    }
+
+    static func skipped(_ key: String, _ skip: Skip) -> PreparedSample<Note> {
+        PreparedSample(Note(key: key, skip: skip, texts: 0))
+    }
+
+    mutating func add(_ note: Note) { notes.append(note) }
+
+    mutating func compute(_ batch: RowBatch) throws {
+        embeddings.append(contentsOf: try ensemble.embedTexts(batch))
     }
 
     mutating func finish() throws -> ChunkRows {
-        try embed(waiting.count)
-        rows.columns = [
-            RecordColumn(
-                name: "text_emb", rounding: embeddings, to: store, rows: textsPerSample, width: ensemble.width
-            )
-        ]
-        defer {
-            rows = ChunkRows()
-            textsPerSample.removeAll(keepingCapacity: true)
-            embeddings.removeAll(keepingCapacity: true)
+        let (notes, embeddings, store, width) = (notes, embeddings, store, ensemble.width)
+        self.notes = []
+        self.embeddings = []
+        var rows = ChunkRows()
+        rows.keys = notes.map(\.key)
+        rows.skips = notes.map(\.skip)
+        rows.columns = {
+            [
+                RecordColumn(
+                    name: "text_emb", rounding: embeddings, to: store, rows: notes.map(\.texts), width: width)
+            ]
         }
         return rows
-    }
-
-    private mutating func embed(_ count: Int) throws {
-        guard count > 0 else { return }
-        let vectors = try ensemble.embed(texts: Array(waiting[..<count]))
-        waiting.removeFirst(count)
-        embeddings.append(contentsOf: vectors)
     }
 }

@@ -6,14 +6,14 @@ import BolsterRecords
 import BolsterStorage
 import Logging
 
-/// What a unit's work tells the session that holds its lease, and what it hears from it.
+/// What a unit's work tells the session that holds its lease, and what it hears from it. Any thread may call.
 protocol UnitControl: Sendable {
     /// False when the lease is gone or the worker must end: the chunk at hand is dropped.
     var mayContinue: Bool { get }
     /// False when no further chunk is to be begun: the unit stops at the boundary and its lease goes back.
     var mayBeginChunk: Bool { get }
-    /// One more sample is done; a lease lives on this.
-    func advanced(chunk: Int)
+    /// So many more samples are done; a lease lives on this.
+    func advanced(chunk: Int, samples: Int)
     /// The chunk's record file is durable and can be committed.
     func finished(_ result: ChunkResult)
     /// In isolation: returns when the coordinator knows which sample is tried next, false when it does not
@@ -22,18 +22,28 @@ protocol UnitControl: Sendable {
 }
 
 /// Runs granted units to their end: samples to models to durable record files.
+///
+///     [ reader ] ─► [ threads: decode, augment, normalise ] ─► batches ─► [ models ] ─► [ writer ] ─► commit
+///
+/// The thread that calls owns the models and does nothing else: what it takes is ready, what it leaves is
+/// encoded and stored behind it (`BatchPipeline`, `RecordWriter`).
 final class UnitRunner {
     private let manifest: Manifest
     private let models: ModelShelf
     private let output: ObjectStore
     private let threads: Int
+    private let meter: StepMeter
     private let log: Logger
 
-    init(manifest: Manifest, models: ModelShelf, output: ObjectStore, threads: Int, log: Logger) {
+    init(
+        manifest: Manifest, models: ModelShelf, output: ObjectStore, threads: Int, meter: StepMeter,
+        log: Logger
+    ) {
         self.manifest = manifest
         self.models = models
         self.output = output
         self.threads = threads
+        self.meter = meter
         self.log = log
     }
 
@@ -48,32 +58,24 @@ final class UnitRunner {
     /// - Throws: DatasetError, StorageError, RecordsError, InferenceError or WorkerError. Chunks that were
     ///   reported as finished before stay so.
     func run(_ stage: Stage, _ grant: Grant, control: some UnitControl) throws {
-        guard grant.fingerprint == stage.fingerprint else {
-            throw WorkerError(
-                .mismatch,
-                "this worker's manifest and models give the stage another fingerprint than the lease",
-                evidence: stage.id.name)
-        }
+        meter.unitBegan()
+        defer { meter.unitEnded() }
         switch stage.kind {
         case .captions(let index):
             let settings = manifest.captioners[index]
             let (captioner, package) = try models.captioner(index)
             let computation = CaptionComputation(
                 settings: settings, seed: manifest.seed, captioner: captioner, package: package)
-            try runOverShard(stage, grant, control, batch: settings.batch, computation)
+            try run(computation, stage, grant, control)
         case .views:
             let settings = try ensembleSettings()
             let computation = ViewComputation(
                 settings: settings, seed: manifest.seed, ensemble: try models.teachers(settings))
-            try runOverShard(stage, grant, control, batch: settings.batch, computation)
-        case .groundTruthTexts:
+            try run(computation, stage, grant, control)
+        case .groundTruthTexts, .captionTexts:
             let settings = try ensembleSettings()
             let computation = TextComputation(settings: settings, ensemble: try models.teachers(settings))
-            try runOverShard(stage, grant, control, batch: settings.batch, computation)
-        case .captionTexts:
-            let settings = try ensembleSettings()
-            let computation = TextComputation(settings: settings, ensemble: try models.teachers(settings))
-            try runOverCaptions(stage, grant, control, batch: settings.batch, computation)
+            try run(computation, stage, grant, control)
         }
     }
 
@@ -84,127 +86,136 @@ final class UnitRunner {
         return settings
     }
 
-    // MARK: Stages that read the shard
-
-    /// What goes from the threads that prepare to the one that owns the models.
-    private enum PreparedEvent<Prepared: Sendable>: Sendable {
-        case sample(Prepared)
-        case chunkEnded(ChunkRange)
+    /// - Parameter wanted: the chunks that are to be read.
+    private func source(
+        _ stage: Stage, _ grant: Grant, batch: Int, wanted: @escaping (Int) -> Bool
+    ) throws -> any UnitSource {
+        let computeClass = models.computeClass(batch: batch)
+        if case .captionTexts = stage.kind {
+            return CaptionsUnitSource(grant.sources.filter { wanted($0.chunk) }, of: grant, from: output) {
+                RecordHeader(
+                    stage: stage, grant: grant, source: $0, captions: $1, computeClass: computeClass)
+            }
+        }
+        let run = manifest.name
+        let source = try ShardSource(
+            shard: Shard(grant.shard), chunk: grant.firstChunk, chunkSize: manifest.chunk,
+            offset: grant.offset, committed: { !wanted($0) })
+        return ShardUnitSource(source) {
+            RecordHeader(run: run, stage: stage, grant: grant, range: $0, computeClass: computeClass)
+        }
     }
 
-    private func runOverShard<Computation: ChunkComputation>(
-        _ stage: Stage, _ grant: Grant, _ control: some UnitControl, batch: Int, _ computation: Computation
+    private func run<Computation: StageComputation>(
+        _ computation: Computation, _ stage: Stage, _ grant: Grant, _ control: some UnitControl
     ) throws {
-        let shard = Shard(grant.shard)
-        guard try rehearse(shard, grant, control, computation) else { return }
-        var computation = computation
-        let source = try ShardSource(
-            shard: shard, chunk: grant.firstChunk, chunkSize: manifest.chunk, offset: grant.offset,
-            committed: grant.isCommitted)
+        guard try rehearse(computation, stage, grant, control) else { return }
+        let source = try source(
+            stage, grant, batch: computation.batch, wanted: { !grant.isCommitted($0) })
         let prepare = computation.prepare
         let crashing = grant.crashingSamples
-        let pipeline = OrderedPipeline<ShardEvent, PreparedEvent<Computation.Prepared>>(
-            name: "prepare", threads: threads, window: 2 * batch + threads, source: { try source.next() },
-            prepare: { event in
-                switch event {
-                case .sample(let sample) where crashing.contains(sample.index):
-                    .sample(Computation.skipped(sample.key, .crashesWorker))
-                case .sample(let sample): .sample(prepare(sample))
-                case .chunkEnded(let range): .chunkEnded(range)
+        let threads = computation.preparers ?? threads
+        let pipeline = BatchPipeline<Computation.Note, RecordHeader>(
+            name: "prepare",
+            shape: .init(
+                threads: threads, step: computation.preparers == nil ? .augmentation : .model,
+                rows: computation.batch, widths: computation.rowWidths, window: 2 * threads + 2),
+            meter: meter,
+            source: {
+                switch try source.next() {
+                case .sample(let sample): .sample(sample)
+                case .chunkEnded(let header): .mark(header)
+                case nil: nil
                 }
+            },
+            prepare: { sample in
+                crashing.contains(sample.index)
+                    ? Computation.skipped(sample.key, .crashesWorker) : prepare(sample)
             })
         defer { pipeline.cancel() }
+        let writer = RecordWriter(name: "write", meter: meter)
+        do {
+            try consume(pipeline, computation, grant, control, writer)
+        } catch {
+            // Chunks that were complete before are stored and committed all the same.
+            do {
+                try writer.finish()
+            } catch let second {
+                log.warning("a chunk before the failure is not stored", metadata: [LogKey.error: "\(second)"])
+            }
+            throw error
+        }
+        try writer.finish()
+    }
+
+    /// Runs the models over what the pipeline prepares, until the unit's end or until the work is to stop.
+    private func consume<Computation: StageComputation>(
+        _ pipeline: BatchPipeline<Computation.Note, RecordHeader>, _ computation: Computation, _ grant: Grant,
+        _ control: some UnitControl, _ writer: RecordWriter
+    ) throws {
+        var computation = computation
         var chunk = grant.firstChunk
+        // Samples of the chunk whose rows are not yet computed.
+        var waiting = 0
         while let event = try pipeline.next() {
             guard control.mayContinue else { return }
             switch event {
-            case .sample(let prepared):
-                try computation.add(prepared)
-                control.advanced(chunk: chunk)
-            case .chunkEnded(let range):
-                chunk = range.chunk + 1
-                let header = RecordHeader(
-                    run: manifest.name, stage: stage, grant: grant, range: range,
-                    computeClass: models.computeClass(batch: batch))
-                control.finished(try write(grant, header, try computation.finish()))
+            case .note(let note, let rows):
+                try computation.add(note)
+                if rows > 0 { waiting += 1 } else { control.advanced(chunk: chunk, samples: 1) }
+            case .batch(let batch):
+                try meter.measure(.model) { try computation.compute(batch) }
+                pipeline.recycle(batch)
+                control.advanced(chunk: chunk, samples: waiting)
+                waiting = 0
+            case .mark(let header):
+                let rows = try computation.finish()
+                try writer.append { [self] in control.finished(try store(grant, header, rows)) }
+                chunk = header.chunk + 1
                 guard control.mayBeginChunk else { return }
             }
         }
-        log.debug("shard read", metadata: [LogKey.waited: "\(pipeline.consumerWaited)"])
     }
 
     /// Tries every sample of the isolated chunks alone, each announced first, so that the coordinator knows
     /// which one kills a worker.
     ///
     /// - Returns: false when the work is to stop.
-    private func rehearse<Computation: ChunkComputation>(
-        _ shard: Shard, _ grant: Grant, _ control: some UnitControl, _ computation: Computation
+    private func rehearse<Computation: StageComputation>(
+        _ computation: Computation, _ stage: Stage, _ grant: Grant, _ control: some UnitControl
     ) throws -> Bool {
-        guard let last = grant.isolation.map(\.chunk).max() else { return true }
-        var computation = computation
         let isolated = Set(grant.isolation.map(\.chunk))
+        guard let last = isolated.max() else { return true }
+        var computation = computation
         let crashing = grant.crashingSamples
-        let source = try ShardSource(
-            shard: shard, chunk: grant.firstChunk, chunkSize: manifest.chunk, offset: grant.offset,
-            committed: { !isolated.contains($0) || grant.isCommitted($0) })
+        let batch = RowBatch(capacity: computation.batch, widths: computation.rowWidths)
+        let source = try source(
+            stage, grant, batch: computation.batch,
+            wanted: { isolated.contains($0) && !grant.isCommitted($0) })
         while let event = try source.next() {
             switch event {
             case .sample(let sample):
                 if crashing.contains(sample.index) { continue }
                 guard control.announce(sample: sample.index, key: sample.key) else { return false }
-                try computation.add(computation.prepare(sample))
-                _ = try computation.finish()
-                control.advanced(chunk: sample.index / manifest.chunk)
-            case .chunkEnded(let range):
-                if range.chunk >= last { return true }
+                try computation.computeAlone(sample, in: batch)
+                control.advanced(chunk: sample.index / manifest.chunk, samples: 1)
+                guard control.mayContinue else { return false }
+            case .chunkEnded(let header):
+                if header.chunk >= last { return true }
             }
         }
         return true
     }
 
-    // MARK: Stages that read another stage's records
-
-    private func runOverCaptions(
-        _ stage: Stage, _ grant: Grant, _ control: some UnitControl, batch: Int,
-        _ computation: TextComputation
-    ) throws {
-        var computation = computation
-        let isolated = Set(grant.isolation.map(\.chunk))
-        let crashing = grant.crashingSamples
-        for source in grant.sources where !grant.isCommitted(source.chunk) {
-            guard control.mayContinue, control.mayBeginChunk else { return }
-            let captions = try CaptionTexts(reading: source, of: grant, from: output)
-            for rehearsing in isolated.contains(source.chunk) ? [true, false] : [false] {
-                for index in captions.file.keys.indices {
-                    let sample = captions.file.header.firstSample + index
-                    let key = captions.file.keys[index]
-                    if rehearsing {
-                        if crashing.contains(sample) { continue }
-                        guard control.announce(sample: sample, key: key) else { return }
-                    }
-                    try computation.add(
-                        crashing.contains(sample)
-                            ? TextComputation.skipped(key, .crashesWorker) : captions.prepared(index))
-                    if rehearsing { _ = try computation.finish() }
-                    control.advanced(chunk: source.chunk)
-                    guard control.mayContinue else { return }
-                }
-            }
-            let header = RecordHeader(
-                stage: stage, grant: grant, source: source, captions: captions.file.header,
-                computeClass: models.computeClass(batch: batch))
-            control.finished(try write(grant, header, try computation.finish()))
-        }
-    }
-
-    private func write(_ grant: Grant, _ header: RecordHeader, _ rows: ChunkRows) throws -> ChunkResult {
+    /// Makes a chunk's records durable.
+    private func store(_ grant: Grant, _ header: RecordHeader, _ rows: ChunkRows) throws -> ChunkResult {
         guard rows.keys.count == header.samples, rows.skips.count == header.samples else {
             throw WorkerError(
                 .wrongResult,
                 "chunk \(header.chunk) has \(header.samples) samples and \(rows.keys.count) results",
                 evidence: grant.shard.name)
         }
-        let file = RecordFile(header: header, keys: rows.keys, skips: rows.skips, columns: rows.columns)
+        let file = RecordFile(header: header, keys: rows.keys, skips: rows.skips, columns: rows.columns())
         let bytes = try file.encode()
         let name = grant.file(chunk: header.chunk)
         do {
@@ -216,5 +227,22 @@ final class UnitRunner {
             chunk: header.chunk, digest: XXH64Hasher.hash(of: bytes), bytes: Int64(bytes.count),
             samples: header.samples, skipped: rows.skips.count { $0 != nil }, isLast: header.isLast,
             rangeEnd: header.range?.end ?? 0)
+    }
+}
+
+extension StageComputation {
+    /// Computes one sample by itself and forgets the result.
+    fileprivate mutating func computeAlone(_ sample: UnitSample, in batch: RowBatch) throws {
+        let prepared = prepare(sample)
+        try add(prepared.note)
+        for row in 0..<prepared.rows {
+            prepared.fill(row, batch.row(batch.count))
+            batch.count += 1
+            if batch.count == batch.capacity || row == prepared.rows - 1 {
+                try compute(batch)
+                batch.count = 0
+            }
+        }
+        _ = try finish()
     }
 }

@@ -2,139 +2,118 @@ import BolsterAugmentation
 import BolsterDataset
 import BolsterInference
 import BolsterRecords
+import Synchronization
 
 /// The ensemble's image stage: per sample the parameters of its views and the concatenated embeddings of
 /// all teachers, [views, D] in the manifest's order.
 ///
 /// A view is augmented once to 8-bit pixels; each teacher normalises them as its own package says. Batches
 /// are filled view after view, sample after sample, and end with the chunk, so that what shares a batch
-/// follows from the chunk and the batch size alone.
-struct ViewComputation: ChunkComputation {
-    /// The views of one image.
-    struct Views: Sendable {
-        /// The list of `param_aug`, as JSON.
-        let parameters: String
-        /// views × height × width × 3.
-        let pixels: [UInt8]
-    }
-
-    struct Prepared: Sendable {
+/// follows from the chunk and the batch size alone. A sample that cannot be decoded has no place in them; one
+/// whose view cannot be made keeps its places, which hold zeros and are dropped.
+struct ViewComputation: StageComputation {
+    struct Note: Sendable {
         let key: String
-        let views: Result<Views, SkippedSample>
+        let skip: Skip?
+        /// The list of `param_aug`, as JSON.
+        var parameters = ""
+        /// Why a view of this sample could not be made, if so; complete when all its rows are computed.
+        var failure = ViewFailure()
     }
 
-    let prepare: @Sendable (Sample) -> Prepared
+    let batch: Int
+    let rowWidths: [Int]
+    let prepare: @Sendable (UnitSample) -> PreparedSample<Note>
     private let ensemble: TeacherEnsemble
     private let viewCount: Int
-    private let viewBytes: Int
     private let store: TensorType
 
-    private var rows = ChunkRows()
-    private var parameters: [String] = []
-    private var viewsPerSample: [Int] = []
-    private var waiting: [UInt8] = []
+    private var notes: [Note] = []
     private var embeddings: [Float] = []
 
     init(settings: Manifest.EnsembleSettings, seed: UInt64, ensemble: TeacherEnsemble) {
-        let size = ensemble.viewSize
-        let views = settings.views
         let augmentation = Augmentation(settings.augmentation)
-        let bytes = size.height * size.width * 3
+        let planes = ensemble.viewPlanes
+        let views = settings.views
         self.ensemble = ensemble
+        self.batch = settings.batch
+        self.rowWidths = ensemble.imageRowWidths
         self.viewCount = views
-        self.viewBytes = bytes
         self.store = settings.store.tensorType
         self.prepare = { sample in
-            Prepared(
-                key: sample.key,
-                views: Self.views(of: sample, augmentation, seed: seed, count: views, bytes: bytes))
-        }
-    }
-
-    private static func views(
-        of sample: Sample, _ augmentation: Augmentation, seed: UInt64, count: Int, bytes: Int
-    ) -> Result<Views, SkippedSample> {
-        let image: DecodedImage
-        switch SampleImage(of: sample) {
-        case .skipped(let skip): return .failure(SkippedSample(skip: skip))
-        case .decoded(let decoded): image = decoded
-        }
-        var pixels = [UInt8](repeating: 0, count: count * bytes)
-        let parameters = pixels.withUnsafeMutableBytes { pixels in
-            Result { () throws(AugmentationError) in
-                var parameters: [AugmentationParameters] = []
-                for view in 0..<count {
-                    let drawn = augmentation.sample(
+            switch SampleImage(of: sample) {
+            case .skipped(let skip): return Self.skipped(sample.key, skip)
+            case .decoded(let image):
+                let drawn = (0..<views).map { view in
+                    augmentation.sample(
                         width: image.width, height: image.height, seed: seed, key: sample.key, view: view)
-                    let target = UnsafeMutableRawBufferPointer(
-                        rebasing: pixels[view * bytes..<(view + 1) * bytes])
-                    try augmentation.reapply(drawn, to: image, into: target)
-                    parameters.append(drawn)
                 }
-                return parameters
+                let note = Note(key: sample.key, skip: nil, parameters: encodeParamAug(drawn))
+                return PreparedSample(note, rows: views) { view, row in
+                    do throws(AugmentationError) {
+                        try planes.write(drawn[view], of: image, with: augmentation, into: row)
+                    } catch {
+                        row.clear()
+                        note.failure.record(Skip(reason: error.skipReason, detail: error.message))
+                    }
+                }
             }
         }
-        switch parameters {
-        case .success(let parameters):
-            return .success(Views(parameters: encodeParamAug(parameters), pixels: pixels))
-        case .failure(let error):
-            return .failure(SkippedSample(skip: Skip(reason: error.skipReason, detail: error.message)))
-        }
     }
 
-    static func skipped(_ key: String, _ skip: Skip) -> Prepared {
-        Prepared(key: key, views: .failure(SkippedSample(skip: skip)))
+    static func skipped(_ key: String, _ skip: Skip) -> PreparedSample<Note> {
+        PreparedSample(Note(key: key, skip: skip))
     }
 
-    mutating func add(_ prepared: Prepared) throws {
-        rows.keys.append(prepared.key)
-        switch prepared.views {
-        case .failure(let skipped):
-            rows.skips.append(skipped.skip)
-            parameters.append("")
-            viewsPerSample.append(0)
-        case .success(let views):
-            rows.skips.append(nil)
-            parameters.append(views.parameters)
-            viewsPerSample.append(viewCount)
-            waiting.append(contentsOf: views.pixels)
-            try embedFullBatches()
-        }
+    mutating func add(_ note: Note) { notes.append(note) }
+
+    mutating func compute(_ batch: RowBatch) throws {
+        embeddings.append(contentsOf: try ensemble.embedImages(batch))
     }
 
     mutating func finish() throws -> ChunkRows {
-        try embed(waiting.count / viewBytes)
-        rows.columns = [
-            RecordColumn(name: "param_aug", content: .text(parameters)),
-            RecordColumn(
-                name: "image_emb", rounding: embeddings, to: store, rows: viewsPerSample,
-                width: ensemble.width),
-        ]
-        defer {
-            rows = ChunkRows()
-            parameters.removeAll(keepingCapacity: true)
-            viewsPerSample.removeAll(keepingCapacity: true)
-            embeddings.removeAll(keepingCapacity: true)
+        dropFailedRows()
+        let (notes, embeddings) = (notes, embeddings)
+        let (store, width, viewCount) = (store, ensemble.width, viewCount)
+        self.notes = []
+        self.embeddings = []
+        var rows = ChunkRows()
+        rows.keys = notes.map(\.key)
+        rows.skips = notes.map { $0.skip ?? $0.failure.skip }
+        let viewsPerSample = rows.skips.map { $0 == nil ? viewCount : 0 }
+        let parameters = zip(notes, rows.skips).map { $1 == nil ? $0.parameters : "" }
+        rows.columns = {
+            [
+                RecordColumn(name: "param_aug", content: .text(parameters)),
+                RecordColumn(
+                    name: "image_emb", rounding: embeddings, to: store, rows: viewsPerSample, width: width),
+            ]
         }
         return rows
     }
 
-    private mutating func embedFullBatches() throws {
-        while waiting.count >= ensemble.batch * viewBytes { try embed(ensemble.batch) }
-    }
-
-    private mutating func embed(_ count: Int) throws {
-        guard count > 0 else { return }
-        let vectors = try waiting.withUnsafeBytes {
-            try ensemble.embed(
-                views: UnsafeRawBufferPointer(rebasing: $0[..<(count * viewBytes)]), count: count)
+    private mutating func dropFailedRows() {
+        guard notes.contains(where: { $0.failure.skip != nil }) else { return }
+        let length = viewCount * ensemble.width
+        var kept: [Float] = []
+        var start = 0
+        for note in notes where note.skip == nil {
+            if note.failure.skip == nil { kept += embeddings[start..<start + length] }
+            start += length
         }
-        waiting.removeFirst(count * viewBytes)
-        embeddings.append(contentsOf: vectors)
+        embeddings = kept
     }
 }
 
-/// A skip as a value that `Result` can carry.
-struct SkippedSample: Error {
-    let skip: Skip
+/// Why the views of a sample cannot be made, told by the threads that make them.
+final class ViewFailure: Sendable {
+    private let first = Mutex<Skip?>(nil)
+
+    var skip: Skip? { first.withLock { $0 } }
+
+    func record(_ skip: Skip) {
+        first.withLock { first in
+            if first == nil { first = skip }
+        }
+    }
 }

@@ -156,7 +156,7 @@ private final class Computation {
         self.stages = Dictionary(stages.map { ($0.id.name, $0) }, uniquingKeysWith: { first, _ in first })
         runner = UnitRunner(
             manifest: manifest, models: models, output: ObjectStore(root: welcome.output),
-            threads: configuration.threads, log: log)
+            threads: configuration.threads, meter: driver.meter, log: log)
     }
 
     private func work(_ grant: Grant) throws {
@@ -164,7 +164,7 @@ private final class Computation {
             throw WorkerError(
                 .mismatch, "a lease names a stage that the manifest has not", evidence: grant.unit.stage)
         }
-        driver.progressed(grant, phase: .loading, chunk: grant.firstChunk, samples: 0)
+        driver.loading(grant)
         do {
             try runner.load(stage)
         } catch {
@@ -176,19 +176,20 @@ private final class Computation {
         driver.loaded(stages: loaded)
         let control = LeaseControl(driver, grant)
         let started = ContinuousClock.now
+        let before = driver.meter.read()
         do {
             try runner.run(stage, grant, control: control)
             let isWhole = control.mayContinue && control.reachedLast(of: grant)
             driver.ended(grant, isWhole ? .complete : .stopped)
             log.info(
                 isWhole ? "unit done" : "unit handed back",
-                metadata: metadata(grant, control, since: started))
+                metadata: metadata(grant, control, since: started, before))
         } catch let error as WorkerError where error.code == .unwritable {
             // Another worker may be able to write; this one would only burn the units' attempts.
             driver.ended(grant, .stopped)
             throw error
         } catch {
-            var metadata = metadata(grant, control, since: started)
+            var metadata = metadata(grant, control, since: started, before)
             metadata[LogKey.error] = "\(error)"
             log.error("unit failed", metadata: metadata)
             driver.ended(grant, .failed(Self.blame(error), message: "\(error)", sample: nil))
@@ -196,13 +197,18 @@ private final class Computation {
     }
 
     private func metadata(
-        _ grant: Grant, _ control: LeaseControl, since start: ContinuousClock.Instant
+        _ grant: Grant, _ control: LeaseControl, since start: ContinuousClock.Instant,
+        _ before: StepMeter.Reading
     ) -> Logger.Metadata {
-        [
+        var metadata: Logger.Metadata = [
             LogKey.stage: "\(grant.unit.stage)", LogKey.shard: "\(grant.shard.name)",
             LogKey.epoch: "\(grant.epoch)", LogKey.samples: "\(control.samples)",
             LogKey.seconds: "\((ContinuousClock.now - start) / .seconds(1))",
         ]
+        if let waits = driver.meter.waits(from: before, to: driver.meter.read()) {
+            metadata[LogKey.bottleneck] = "\(waits)"
+        }
+        return metadata
     }
 
     /// Who is at fault, for the coordinator's decision whether another worker may do better.
