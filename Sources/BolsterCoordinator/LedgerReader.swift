@@ -42,7 +42,11 @@ package struct LedgerReader: Sendable {
 
     /// Each after what it reads.
     private let stages: [StageRow]
-    private let shards: [String]
+    /// The shards' names by index.
+    package let shards: [String]
+
+    /// The stages of the last start, each after what it reads.
+    package var stageNames: [String] { stages.map(\.name) }
 
     package init(stateDirectory: String) throws(CoordinatorError) {
         path = StateDirectory.database(in: stateDirectory)

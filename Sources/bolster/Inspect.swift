@@ -7,16 +7,21 @@ import Foundation
 
 struct Inspect: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Show what is in a record file, a shard or a model package.",
+        abstract: "Show what is in a record file, a shard, a model package or a ledger.",
         discussion: """
             A record file (.records): its header, its columns and each sample's values or skip reason.
-            A shard (.tar): its samples with their files. A folder with a model.json: the package.
+            A shard (.tar): its samples with their files. A folder with a model.json: the package. A \
+            coordinator's state folder: the record files that its ledger counts.
 
               bolster inspect demo-run/records/captions.syn_text/0000/000000-1-1.records --samples 3
+              bolster inspect demo-run/state --json
             """)
 
-    @Argument(help: "A record file, a tar shard, or a model package's folder.")
+    @Argument(help: "A record file, a tar shard, a model package's folder, or a ledger's.")
     var file: String
+
+    @Flag(help: "One JSON value instead of text; for a ledger.")
+    var json = false
 
     @Option(help: "How many samples are shown.")
     var samples = 5
@@ -28,7 +33,9 @@ struct Inspect: ParsableCommand {
             guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
                 throw CommandError("there is no file \(file)")
             }
-            if isFolder.boolValue {
+            if isFolder.boolValue, FileManager.default.fileExists(atPath: path + "/ledger.sqlite") {
+                try LedgerListing(stateDirectory: path).show(json: json)
+            } else if isFolder.boolValue {
                 let package = try ModelPackage(directory: path)
                 try package.verifyFiles()
                 print(
