@@ -10,21 +10,27 @@ package struct TarWriter: Sendable {
 
     /// Appends a member with its header and padding. Its mode is 0644; owner and time are 0.
     package mutating func append(name: String, bytes: UnsafeRawBufferPointer, to output: inout [UInt8]) {
+        appendHeader(name: name, size: bytes.count, to: &output)
+        output.append(contentsOf: bytes)
+        output.append(contentsOf: repeatElement(0, count: Self.padding(of: bytes.count)))
+    }
+
+    /// Appends what stands before a member's content. The caller writes `size` bytes after it, and `padding`
+    /// zeros.
+    package mutating func appendHeader(name: String, size: Int, to output: inout [UInt8]) {
         let before = output.count
-        let padding = (512 - bytes.count % 512) % 512
-        output.reserveCapacity(output.count + 512 + bytes.count + padding)
         let raw = Array(name.utf8)
         let place = Self.place(raw)
-        if place == nil || bytes.count >= 1 << 33 {
-            Self.appendPax(
-                name: place == nil ? raw : nil, size: bytes.count >= 1 << 33 ? bytes.count : nil, to: &output)
+        if place == nil || size >= 1 << 33 {
+            Self.appendPax(name: place == nil ? raw : nil, size: size >= 1 << 33 ? size : nil, to: &output)
         }
         Self.appendHeader(
-            place ?? (name: Array(raw.prefix(100)), prefix: []), size: bytes.count, type: "0", to: &output)
-        output.append(contentsOf: bytes)
-        output.append(contentsOf: repeatElement(0, count: padding))
-        written += Int64(output.count - before)
+            place ?? (name: Array(raw.prefix(100)), prefix: []), size: size, type: "0", to: &output)
+        written += Int64(output.count - before + size + Self.padding(of: size))
     }
+
+    /// Zeros behind a content of `size` bytes.
+    package static func padding(of size: Int) -> Int { (512 - size % 512) % 512 }
 
     package mutating func append(name: String, bytes: [UInt8], to output: inout [UInt8]) {
         bytes.withUnsafeBytes { append(name: name, bytes: $0, to: &output) }
@@ -73,28 +79,38 @@ package struct TarWriter: Sendable {
     private static func appendHeader(
         _ place: (name: [UInt8], prefix: [UInt8]), size: Int, type: Unicode.Scalar, to output: inout [UInt8]
     ) {
-        var block = [UInt8](repeating: 0, count: 512)
-        func put(_ bytes: some Collection<UInt8>, at offset: Int) {
-            block.replaceSubrange(offset..<(offset + bytes.count), with: bytes)
+        let start = output.count
+        output.append(contentsOf: repeatElement(0, count: 512))
+        output.withUnsafeMutableBytes { bytes in
+            let block = UnsafeMutableRawBufferPointer(rebasing: bytes[start...])
+            func put(_ bytes: some Collection<UInt8>, at offset: Int) {
+                UnsafeMutableRawBufferPointer(rebasing: block[offset...]).copyBytes(from: bytes)
+            }
+            put(place.name, at: 0)
+            put("0000644\0".utf8, at: 100)
+            put("0000000\0".utf8, at: 108)
+            put("0000000\0".utf8, at: 116)
+            // A size over the field stands in the pax header alone, as POSIX has it.
+            putOctal(size < 1 << 33 ? size : 0, digits: 11, into: block, at: 124)
+            putOctal(0, digits: 11, into: block, at: 136)
+            put("        ".utf8, at: 148)
+            block[156] = UInt8(ascii: type)
+            put("ustar\u{0}00".utf8, at: 257)
+            put(place.prefix, at: 345)
+            var sum = 0
+            for byte in block { sum += Int(byte) }
+            putOctal(sum, digits: 6, into: block, at: 148)
+            block[154] = 0
         }
-        put(place.name, at: 0)
-        put("0000644\0".utf8, at: 100)
-        put("0000000\0".utf8, at: 108)
-        put("0000000\0".utf8, at: 116)
-        // A size over the field stands in the pax header alone, as POSIX has it.
-        put(octal(size < 1 << 33 ? size : 0, digits: 11), at: 124)
-        put(octal(0, digits: 11), at: 136)
-        put(repeatElement(UInt8(ascii: " "), count: 8), at: 148)
-        block[156] = UInt8(ascii: type)
-        put("ustar\u{0}00".utf8, at: 257)
-        put(place.prefix, at: 345)
-        let sum = block.reduce(0) { $0 + Int($1) }
-        put(octal(sum, digits: 6) + [0], at: 148)
-        output += block
     }
 
-    private static func octal(_ value: Int, digits: Int) -> [UInt8] {
-        let text = String(value, radix: 8)
-        return Array((String(repeating: "0", count: digits - text.utf8.count) + text).utf8)
+    private static func putOctal(
+        _ value: Int, digits: Int, into block: UnsafeMutableRawBufferPointer, at offset: Int
+    ) {
+        var rest = value
+        for place in (offset..<(offset + digits)).reversed() {
+            block[place] = UInt8(ascii: "0") + UInt8(rest & 7)
+            rest >>= 3
+        }
     }
 }

@@ -5,7 +5,7 @@ import Testing
 
 /// Mutations by a fixed seed, so that a failing round can be run again. `BOLSTER_FUZZ_ROUNDS` raises their
 /// number for a long run.
-private struct Mutator {
+struct Mutator {
     private var state: UInt64
 
     init(seed: UInt64) { state = seed &* 0x9E37_79B9_7F4A_7C15 | 1 }
