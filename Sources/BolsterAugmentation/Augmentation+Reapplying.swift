@@ -9,6 +9,33 @@ extension Augmentation {
         _ parameters: AugmentationParameters, to image: borrowing DecodedImage,
         into view: UnsafeMutableRawBufferPointer
     ) throws(AugmentationError) {
+        let size = viewSize(width: image.width, height: image.height)
+        precondition(view.count >= size.height * size.width * 3, "a view needs height × width × 3 bytes")
+        guard let base = view.bindMemory(to: UInt8.self).baseAddress else { return }
+        let workspace = workspaces.take()
+        defer { workspaces.giveBack(workspace) }
+        try make(parameters, image.region, base, size, workspace)
+    }
+
+    /// Lends the same view to `body`, in memory that is kept for the next: for callers who want nothing but
+    /// the planes that a `PlaneWriter` makes of it.
+    package func withView<Result>(
+        _ parameters: AugmentationParameters, of image: borrowing DecodedImage,
+        _ body: (UnsafeRawBufferPointer) throws(AugmentationError) -> Result
+    ) throws(AugmentationError) -> Result {
+        let size = viewSize(width: image.width, height: image.height)
+        let workspace = workspaces.take()
+        defer { workspaces.giveBack(workspace) }
+        let count = size.height * size.width * 3
+        let view = try workspace.image(2, count)
+        try make(parameters, image.region, view, size, workspace)
+        return try body(UnsafeRawBufferPointer(start: view, count: count))
+    }
+
+    private func make(
+        _ parameters: AugmentationParameters, _ image: pixel_region, _ view: UnsafeMutablePointer<UInt8>,
+        _ size: AugmentationConfiguration.Size, _ workspace: Workspace
+    ) throws(AugmentationError) {
         guard parameters.values.count == parameterNames.count else {
             throw AugmentationError(
                 .unusableParameters,
@@ -17,14 +44,9 @@ extension Augmentation {
                     + parameterNames.joined(separator: ", ")
             )
         }
-        let size = viewSize(width: image.width, height: image.height)
-        precondition(view.count >= size.height * size.width * 3, "a view needs height × width × 3 bytes")
-        guard let base = view.bindMemory(to: UInt8.self).baseAddress else { return }
-        let workspace = workspaces.take()
-        defer { workspaces.giveBack(workspace) }
         var values = parameters.values[...]
-        try place(image.region, &values, base, size, workspace)
-        var canvas = ViewCanvas(view: base, size: size, workspace: workspace)
+        try place(image, &values, view, size, workspace)
+        var canvas = ViewCanvas(view: view, size: size, workspace: workspace)
         try canvas.retouch(configuration, &values)
     }
 

@@ -34,14 +34,33 @@ package struct EvaluationTransform: Sendable {
     package func apply(to image: borrowing DecodedImage, into view: UnsafeMutableRawBufferPointer) {
         precondition(view.count >= imageSize * imageSize * 3, "imageSize × imageSize × 3 bytes are written")
         guard let pixels = view.bindMemory(to: UInt8.self).baseAddress else { return }
+        let workspace = workspaces.take()
+        defer { workspaces.giveBack(workspace) }
+        resize(image, into: pixels, workspace)
+    }
+
+    /// Lends the same bytes to `body`, in memory that is kept for the next image.
+    package func withView<Result>(
+        of image: borrowing DecodedImage,
+        _ body: (UnsafeRawBufferPointer) throws(AugmentationError) -> Result
+    ) throws(AugmentationError) -> Result {
+        let workspace = workspaces.take()
+        defer { workspaces.giveBack(workspace) }
+        let count = imageSize * imageSize * 3
+        let view = try workspace.image(2, count)
+        resize(image, into: view, workspace)
+        return try body(UnsafeRawBufferPointer(start: view, count: count))
+    }
+
+    private func resize(
+        _ image: borrowing DecodedImage, into pixels: UnsafeMutablePointer<UInt8>, _ workspace: Workspace
+    ) {
         let full = resize.size(from: AugmentationConfiguration.Size(height: image.height, width: image.width))
         let window = pixel_window(
             full_width: Int32(clamping: full.width), full_height: Int32(clamping: full.height),
             left: Int32(clamping: Placement.centre(imageSize, in: full.width)),
             top: Int32(clamping: Placement.centre(imageSize, in: full.height)), width: Int32(imageSize),
             height: Int32(imageSize))
-        let workspace = workspaces.take()
-        defer { workspaces.giveBack(workspace) }
         guard pixel_resize(image.region, pixels, window, resize.interpolation.filter, workspace.handle) else {
             fatalError("out of memory while resizing an image of \(image.width)×\(image.height) pixels")
         }

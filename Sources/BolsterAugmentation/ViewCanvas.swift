@@ -92,23 +92,31 @@ struct ViewCanvas {
         let fill: (UInt8, UInt8, UInt8)
 
         init(_ configuration: AugmentationConfiguration.RandAugment) throws(AugmentationError) {
-            guard [.nearest, .bilinear, .bicubic].contains(configuration.interpolation) else {
+            switch configuration.interpolation {
+            case .nearest, .bilinear, .bicubic: filter = configuration.interpolation.filter
+            case .box, .hamming, .lanczos:
                 throw AugmentationError(
                     .unusableParameters,
                     "rand_augment with interpolation \(configuration.interpolation.rawValue): "
                         + "Pillow transforms with nearest, bilinear or bicubic only")
             }
-            filter = configuration.interpolation.filter
-            let channels = (configuration.fill ?? [0]).map { UInt8(min(max($0, 0), 255)) }
+            guard let channels = configuration.fill else {
+                fill = (0, 0, 0)
+                return
+            }
             guard channels.count == 1 || channels.count == 3 else {
                 throw AugmentationError(
                     .unusableParameters, "rand_augment with \(channels.count) values of fill, expected 1 or 3"
                 )
             }
-            fill =
-                channels.count == 1
-                ? (channels[0], channels[0], channels[0]) : (channels[0], channels[1], channels[2])
+            // The one value, or red, green and blue.
+            fill = (
+                Self.byte(channels[0]), Self.byte(channels[channels.count / 2]),
+                Self.byte(channels[channels.count - 1])
+            )
         }
+
+        private static func byte(_ value: Double) -> UInt8 { UInt8(min(max(value, 0), 255)) }
     }
 
     private mutating func apply(

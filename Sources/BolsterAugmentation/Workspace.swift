@@ -15,7 +15,7 @@ final class Workspace: @unchecked Sendable {
 
     deinit { pixel_workspace_free(handle) }
 
-    /// One of two image buffers, at least `count` bytes.
+    /// One of three image buffers, at least `count` bytes.
     func image(_ index: Int32, _ count: Int) throws(AugmentationError) -> UnsafeMutablePointer<UInt8> {
         guard let pixels = pixel_workspace_image(handle, index, count) else {
             throw AugmentationError(.outOfMemory, "no memory for \(count) bytes of pixels")

@@ -14,7 +14,10 @@ static enum pixel_level best(void) {
         && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("fma")) {
         return PIXEL_AVX512;
     }
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return PIXEL_AVX2;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")
+        && __builtin_cpu_supports("f16c")) {
+        return PIXEL_AVX2;
+    }
 #endif
     return PIXEL_PLAIN;
 }

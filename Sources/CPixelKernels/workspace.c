@@ -26,8 +26,7 @@ static void release(struct resampling *resampling) {
 
 void pixel_workspace_free(struct pixel_workspace *workspace) {
     if (!workspace) return;
-    free(workspace->images[0].bytes);
-    free(workspace->images[1].bytes);
+    for (int index = 0; index < 3; index++) free(workspace->images[index].bytes);
     free(workspace->rows.bytes);
     release(&workspace->across);
     release(&workspace->down);

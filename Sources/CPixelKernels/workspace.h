@@ -56,7 +56,7 @@ void resample_columns_avx512(const struct column_pass *pass);
 #endif
 
 struct pixel_workspace {
-    struct growing images[2];
+    struct growing images[3];
     struct growing rows;
     struct resampling across, down;
 };

@@ -2,10 +2,11 @@
 
     augmentation_numbers.py FOLDER
 
-FOLDER gets image.png, view.bin (the 8-bit view that is normalised, height x width x 3), tensor.bin
-(to_tensor and normalize of it), tensor-float16.bin and tensor-bfloat16.bin (that, rounded by PyTorch),
-ramps.json (the same of all 256 bytes under other means and deviations), small-N.bin (the tensor, interpolated
-to N x N), and evaluation-MODE-FILTER-SIZE.bin.
+FOLDER gets image.png, view.bin (the 8-bit view that is normalised, height x width x 3), tensor-FORMAT.bin
+(to_tensor and normalize of it in single precision, and that rounded by PyTorch to float16 and bfloat16),
+ramps.json (the same of all 256 bytes under other means and deviations), small-N-FORMAT.bin (the tensor,
+interpolated to N x N, then rounded), capability.txt (the instructions that PyTorch used for that), and
+evaluation-MODE-FILTER-SIZE.bin.
 """
 
 import json
@@ -84,14 +85,17 @@ def main():
     view = functional.resized_crop(image, 0, 0, 203, 317, [224, 224], mode.BICUBIC)
     numpy.asarray(view).tofile(folder / "view.bin")
     tensor = functional.normalize(functional.to_tensor(view), MEAN, STD)
-    tensor.numpy().tofile(folder / "tensor.bin")
+    tensor.numpy().tofile(folder / "tensor-float32.bin")
     tensor.half().view(torch.int16).numpy().tofile(folder / "tensor-float16.bin")
     tensor.bfloat16().view(torch.int16).numpy().tofile(folder / "tensor-bfloat16.bin")
     write_ramps(folder, functional)
+    (folder / "capability.txt").write_text(torch.backends.cpu.get_cpu_capability())
     for side in [96, 112, 160, 192, 223]:
         small = torch.nn.functional.interpolate(
             tensor[None], size=(side, side), mode="bicubic", align_corners=False)
-        small.numpy().tofile(folder / f"small-{side}.bin")
+        small.numpy().tofile(folder / f"small-{side}-float32.bin")
+        small.half().view(torch.int16).numpy().tofile(folder / f"small-{side}-float16.bin")
+        small.bfloat16().view(torch.int16).numpy().tofile(folder / f"small-{side}-bfloat16.bin")
     for name in ["bicubic", "bilinear"]:
         for side in [32, 224, 300]:
             shortest = functional.center_crop(functional.resize(image, [side], mode(name)), [side, side])

@@ -28,7 +28,7 @@ struct pixel_workspace;
 struct pixel_workspace *pixel_workspace_create(void);
 void pixel_workspace_free(struct pixel_workspace *workspace);
 
-/* Two image buffers of the workspace, for chains of operations: at least `count` bytes, NULL without
+/* Three image buffers of the workspace, for chains of operations: at least `count` bytes, NULL without
  * memory. Asking for more than before may move the buffer. */
 uint8_t *pixel_workspace_image(struct pixel_workspace *workspace, int index, size_t count);
 

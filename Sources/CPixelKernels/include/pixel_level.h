@@ -4,7 +4,7 @@
 /* Which instructions the kernels use. All levels give equal bytes; plain C is the reference. */
 enum pixel_level {
     PIXEL_PLAIN = 0,
-    /* AVX2 and FMA. */
+    /* AVX2, FMA and F16C. */
     PIXEL_AVX2 = 1,
     /* AVX-512 F, BW, VL and VNNI. */
     PIXEL_AVX512 = 2,
