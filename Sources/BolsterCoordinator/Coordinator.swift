@@ -22,11 +22,6 @@ package final class Coordinator: Sendable {
         case stopped
     }
 
-    private struct Requests {
-        var drain = false
-        var stop = false
-    }
-
     /// What the serving thread keeps between batches.
     private struct Schedule {
         var progress: Duration = .zero
@@ -34,7 +29,6 @@ package final class Coordinator: Sendable {
         var fence: Duration = .zero
         /// When the outcome was first seen.
         var over: (outcome: Outcome, at: Duration)?
-        var isDrainTold = false
         var stall = StallAlarm()
     }
 
@@ -55,7 +49,8 @@ package final class Coordinator: Sendable {
     /// Taken by `run`, which owns it from then on.
     private let core: Mutex<CoordinatorCore?>
     private let lock: StateLock
-    private let requests = Mutex(Requests())
+    private let orders = OrderQueue()
+    private let isStopping = Mutex(false)
     private let start = ContinuousClock.now
 
     /// Opens or restores the ledger, claims the next generation and binds the socket.
@@ -119,17 +114,27 @@ package final class Coordinator: Sendable {
     }
 
     /// No more leases; `run` returns when those out are back. From any thread.
-    package func drain() { requests.withLock { $0.drain = true } }
+    package func drain() { order(.drain) { _ in } }
 
     /// `run` returns soon, whatever is out. From any thread.
-    package func stop() { requests.withLock { $0.stop = true } }
+    package func stop() { isStopping.withLock { $0 = true } }
+
+    /// An operator's order, from any thread: carried out within a tenth of a second or so.
+    ///
+    /// - Parameter done: called once, on the serving thread, when the order is durable or refused.
+    package func order(_ request: OperatorRequest, done: @escaping @Sendable (OperatorReply) -> Void) {
+        orders.append(OrderQueue.Order(request: request, done: done))
+    }
 
     /// Serves until the run is over, drained or stopped. Call once.
     ///
     /// - Parameter progress: called about once a second, and at the end.
     package func run(progress: (StatusReply) -> Void) throws -> Outcome {
         guard var core = core.withLock({ $0.take() }) else { preconditionFailure("a Coordinator runs once") }
-        defer { lock.release() }
+        defer {
+            orders.close()
+            lock.release()
+        }
         var schedule = Schedule(backup: configuration.backupEvery)
         var outcome: Outcome?
         try router.run(tick: Self.tick) { frames, isTick in
@@ -141,13 +146,40 @@ package final class Coordinator: Sendable {
                 try keepUp(&schedule, now: now)
             }
             try fence(core.supersededBy)
-            try journal.write(batch.changes, time: Int64(Date().timeIntervalSince1970))
+            try journal.write(batch.changes, time: Self.wallClock)
+            var answers = batch.answers
+            for order in orders.takeAll() {
+                let (reply, more) = try carryOut(order.request, &core, isOver: schedule.over != nil)
+                order.done(reply)
+                answers += more
+            }
+            for (peer, request) in batch.orders {
+                let (reply, more) = try carryOut(request, &core, isOver: schedule.over != nil)
+                var batch = CoordinatorCore.Batch()
+                core.answer(.operatorReply(reply), to: peer, in: &batch)
+                answers += more + batch.answers
+            }
             if outcome != nil { router.stop() }
-            return batch.answers
+            return answers
         }
         progress(core.status(now: ContinuousClock.now - start))
         try backup.copy()
         return outcome ?? .stopped
+    }
+
+    /// Seconds since 1970.
+    private static var wallClock: Int64 { Int64(Date().timeIntervalSince1970) }
+
+    /// Returns once the order is durable, with what is to be told to workers.
+    private func carryOut(
+        _ request: OperatorRequest, _ core: inout CoordinatorCore, isOver: Bool
+    ) throws -> (OperatorReply, [OutgoingFrame]) {
+        var batch = CoordinatorCore.Batch()
+        let reply = try core.ordered(request, isOver: isOver, into: &batch) { wrong in
+            try journal.commits(of: wrong.worker, since: wrong.since, stage: wrong.stage)
+        }
+        try journal.write(batch.changes, time: Self.wallClock)
+        return (reply, batch.answers)
     }
 
     /// Nil while the run goes on.
@@ -155,13 +187,7 @@ package final class Coordinator: Sendable {
         _ core: inout CoordinatorCore, _ schedule: inout Schedule, now: Duration,
         into batch: inout CoordinatorCore.Batch, _ progress: (StatusReply) -> Void
     ) -> Outcome? {
-        let requests = requests.withLock { $0 }
-        if requests.stop { return .stopped }
-        if requests.drain, !schedule.isDrainTold {
-            schedule.isDrainTold = true
-            core.ledger.drainRequested()
-            core.tellAll(.drain, in: &batch)
-        }
+        if isStopping.withLock({ $0 }) { return .stopped }
         if now >= schedule.progress {
             schedule.progress = now + min(Self.secondTick, configuration.progressEvery)
             core.ticked(now: now, into: &batch)

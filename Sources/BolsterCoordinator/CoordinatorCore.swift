@@ -8,6 +8,8 @@ package struct CoordinatorCore: ~Copyable {
     package struct Batch {
         package var changes: [LedgerChange] = []
         package var answers: [OutgoingFrame] = []
+        /// Operators' orders: carried out by `ordered` once the changes are durable.
+        package var orders: [(peer: PeerID, request: OperatorRequest)] = []
 
         package init() {}
     }
@@ -18,7 +20,7 @@ package struct CoordinatorCore: ~Copyable {
     package var ledger: LeaseLedger
     private let welcome: Welcome
     private let run: String
-    private let log: Logger
+    let log: Logger
     /// Where each worker was last heard.
     private var peers: [WorkerID: PeerID] = [:]
     private var meter = RateMeter()
@@ -123,11 +125,8 @@ package struct CoordinatorCore: ~Copyable {
             }
         case .statusRequest:
             answer(.statusReply(status(now: now)), to: peer, in: &batch)
-        case .drainRequest:
-            log.notice("drain was requested", metadata: [LogKey.peer: "\(peer)"])
-            ledger.drainRequested()
-            tellAll(.drain, in: &batch)
-            answer(.drain, to: peer, in: &batch)
+        case .operatorRequest(let request):
+            batch.orders.append((peer, request))
         }
     }
 
@@ -222,7 +221,7 @@ package struct CoordinatorCore: ~Copyable {
         }
     }
 
-    private func answer(_ message: CoordinatorMessage, to peer: PeerID, in batch: inout Batch) {
+    package func answer(_ message: CoordinatorMessage, to peer: PeerID, in batch: inout Batch) {
         let frame = CoordinatorFrame(generation: ledger.generation, message: message)
         batch.answers.append(OutgoingFrame(peer: peer, bytes: frame.encode()))
     }

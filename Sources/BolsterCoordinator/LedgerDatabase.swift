@@ -9,10 +9,11 @@ import GRDB
 ///     lease     every grant, for ever: who made what, since when. state 2: lives; 1: over, its unit open,
 ///               so commits under it may come late; 0: its unit is finished
 ///     chunk     committed chunks of open units only
-///     finished  one row for each finished unit: its chunks, packed (CommittedChunks)
+///     finished  one row for each finished unit: its chunks, packed (CommittedChunks), and when each was
+///               committed (ChunkTimes)
 ///     trouble   failures and losses of units that are not finished
 enum LedgerDatabase {
-    static let schemaVersion = 1
+    static let schemaVersion = 2
     /// "BLST", SQLite's application_id.
     static let applicationID = 0x424C_5354
 
@@ -36,7 +37,7 @@ enum LedgerDatabase {
                 }
                 try check(db, path)
             }
-            try queue.write { db in if try isNew(db) { try create(db) } }
+            try queue.write { db in if try isNew(db) { try create(db) } else { try migrate(db) } }
             return queue
         } catch let error as CoordinatorError {
             throw error
@@ -116,6 +117,20 @@ enum LedgerDatabase {
         guard found == ["ok"] else { throw corrupt(path, found.joined(separator: "; ")) }
     }
 
+    /// Brings a ledger of an earlier release up to this one, in the transaction that it is called in.
+    private static func migrate(_ db: Database) throws {
+        let version = try Int.fetchOne(db, sql: "PRAGMA user_version") ?? 0
+        if version < 2 {
+            // 0: it is not known when the chunk was committed.
+            try db.execute(
+                sql: """
+                    ALTER TABLE chunk ADD COLUMN time INTEGER NOT NULL DEFAULT 0;
+                    ALTER TABLE finished ADD COLUMN times BLOB NOT NULL DEFAULT x'';
+                    """)
+        }
+        if version < schemaVersion { try db.execute(sql: "PRAGMA user_version = \(schemaVersion)") }
+    }
+
     private static func create(_ db: Database) throws {
         try db.execute(
             sql: """
@@ -137,11 +152,12 @@ enum LedgerDatabase {
                     stage INTEGER NOT NULL, shard INTEGER NOT NULL, chunk INTEGER NOT NULL,
                     generation INTEGER NOT NULL, number INTEGER NOT NULL, digest INTEGER NOT NULL,
                     bytes INTEGER NOT NULL, samples INTEGER NOT NULL, skipped INTEGER NOT NULL,
-                    last INTEGER NOT NULL, range_end INTEGER NOT NULL,
+                    last INTEGER NOT NULL, range_end INTEGER NOT NULL, time INTEGER NOT NULL DEFAULT 0,
                     PRIMARY KEY (stage, shard, chunk)) WITHOUT ROWID;
                 CREATE TABLE finished (
                     stage INTEGER NOT NULL, shard INTEGER NOT NULL, chunks INTEGER NOT NULL,
                     samples INTEGER NOT NULL, skipped INTEGER NOT NULL, packed BLOB NOT NULL,
+                    times BLOB NOT NULL DEFAULT x'',
                     PRIMARY KEY (stage, shard)) WITHOUT ROWID;
                 CREATE TABLE trouble (
                     stage INTEGER NOT NULL, shard INTEGER NOT NULL, quarantined INTEGER NOT NULL,

@@ -15,7 +15,7 @@ extension LedgerJournal {
             let keys = try queue.write { db in
                 try Self.checkRun(run, db)
                 try Self.freeze(shards, db)
-                return Keys(stages: try Self.number(stages, db), shards: shards)
+                return Keys(stages: try Self.number(stages, db))
             }
             self.init(queue: queue, path: path, keys: keys)
         } catch let error as CoordinatorError {
@@ -91,17 +91,20 @@ extension LedgerJournal {
         return keys
     }
 
+    static func insert(_ shards: [ShardReference], _ db: Database) throws {
+        let statement = try db.cachedStatement(
+            sql: "INSERT INTO shard (id, name, location, size, version) VALUES (?, ?, ?, ?, ?)")
+        for shard in shards {
+            try statement.execute(
+                arguments: [shard.index, shard.name, shard.location, shard.size, shard.version])
+        }
+    }
+
     private static func freeze(_ shards: [ShardReference], _ db: Database) throws {
         let frozen = try Row.fetchAll(
             db, sql: "SELECT id, name, location, size, version FROM shard ORDER BY id")
         if frozen.isEmpty {
-            let statement = try db.makeStatement(
-                sql: "INSERT INTO shard (id, name, location, size, version) VALUES (?, ?, ?, ?, ?)")
-            for shard in shards {
-                try statement.execute(
-                    arguments: [shard.index, shard.name, shard.location, shard.size, shard.version])
-            }
-            return
+            return try insert(shards, db)
         }
         var changes: [String] = []
         for (row, shard) in zip(frozen, shards) {

@@ -9,7 +9,6 @@ struct LedgerJournal {
     struct Keys {
         /// Row number of each stage of the plan, by name.
         let stages: [String: Int64]
-        let shards: [ShardReference]
     }
 
     let queue: DatabaseQueue
@@ -50,9 +49,9 @@ struct LedgerJournal {
                 sql: "UPDATE lease SET state = 1 WHERE generation = ? AND number = ? AND state = 2"
             ).execute(arguments: [Int64(epoch.generation), Int64(epoch.grant)])
         case .committed(let unit, let chunk):
-            try write(chunk, unit, db)
+            try write(chunk, unit, time, db)
         case .finished(let unit, let chunks):
-            try write(chunks, unit, db)
+            try write(chunks, unit, time, db)
         case .troubled(let unit, let trouble):
             try write(trouble, unit, quarantined: false, db)
         case .quarantined(let unit, let trouble):
@@ -60,32 +59,43 @@ struct LedgerJournal {
             try db.cachedStatement(
                 sql: "UPDATE lease SET state = 1 WHERE stage = ? AND shard = ? AND state > 1"
             ).execute(arguments: [stage(unit), unit.shard])
+        case .retried(let unit):
+            try db.cachedStatement(sql: "DELETE FROM trouble WHERE stage = ? AND shard = ?")
+                .execute(arguments: [stage(unit), unit.shard])
+        case .reopened(let unit, let kept, let worker):
+            try reopen(stage(unit), unit, kept, worker, db)
+        case .extended(let shards):
+            try Self.insert(shards, db)
         }
     }
 
-    private func write(_ chunk: CommittedChunk, _ unit: UnitID, _ db: Database) throws {
+    func write(_ chunk: CommittedChunk, _ unit: UnitID, _ time: Int64, _ db: Database) throws {
         let result = chunk.result
         try db.cachedStatement(
             sql: """
                 INSERT INTO chunk (
-                    stage, shard, chunk, generation, number, digest, bytes, samples, skipped, last, range_end)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    stage, shard, chunk, generation, number, digest, bytes, samples, skipped, last, range_end,
+                    time)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """
         ).execute(arguments: [
             stage(unit), unit.shard, result.chunk, Int64(chunk.epoch.generation), Int64(chunk.epoch.grant),
             Int64(bitPattern: result.digest), result.bytes, result.samples, result.skipped, result.isLast,
-            result.rangeEnd,
+            result.rangeEnd, time,
         ])
     }
 
-    private func write(_ chunks: CommittedChunks, _ unit: UnitID, _ db: Database) throws {
+    private func write(_ chunks: CommittedChunks, _ unit: UnitID, _ time: Int64, _ db: Database) throws {
         let key = stage(unit)
+        let times = try openTimes(key, unit.shard, db)
         try db.cachedStatement(
-            sql:
-                "INSERT INTO finished (stage, shard, chunks, samples, skipped, packed) VALUES (?, ?, ?, "
-                + "?, ?, ?)"
+            sql: """
+                INSERT INTO finished (stage, shard, chunks, samples, skipped, packed, times)
+                VALUES (?, ?, ?, ?, ?, ?, ?)
+                """
         ).execute(arguments: [
             key, unit.shard, chunks.chunks.count, chunks.samples, chunks.skipped, Data(chunks.packed()),
+            ChunkTimes.packed((0..<chunks.chunks.count).map { times[$0] ?? time }),
         ])
         for sql in [
             "DELETE FROM chunk WHERE stage = ? AND shard = ?",
@@ -107,7 +117,7 @@ struct LedgerJournal {
         ).execute(arguments: [key, unit.shard, quarantined, try JSONEncoder().encode(trouble)])
     }
 
-    private func stage(_ unit: UnitID) -> Int64 {
+    func stage(_ unit: UnitID) -> Int64 {
         guard let key = keys.stages[unit.stage] else {
             preconditionFailure("\(unit.stage) is no stage of this run")
         }

@@ -125,6 +125,10 @@ package enum LeaseProtocol {
     package static let messageBytesMax = 4_096
     /// Leases that one worker may hold at a time.
     package static let leasesPerWorkerMax = 16
+    /// Shards that one ExtendRequest may add.
+    package static let shardsPerExtensionMax = 2_000
+    /// Units or stages that one RetryRequest may name.
+    package static let retriesMax = 10_000
     /// Shards that one Ask may name as cached.
     package static let cachedShardsMax = 1_024
 }

@@ -29,6 +29,7 @@ package enum CoordinatorMessage: Equatable, Sendable {
     case noted(Epoch, attempts: Int, quarantined: Bool)
     case announced(Epoch, sample: Int)
     case statusReply(StatusReply)
+    case operatorReply(OperatorReply)
 }
 
 package struct Welcome: Hashable, Sendable {

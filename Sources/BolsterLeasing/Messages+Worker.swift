@@ -27,8 +27,8 @@ package enum WorkerMessage: Equatable, Sendable {
     case announce(Announcement)
     /// An operator's question; needs no Hello.
     case statusRequest
-    /// An operator's order: no more leases; the run ends when those out are back.
-    case drainRequest
+    /// An operator's order; needs no Hello.
+    case operatorRequest(OperatorRequest)
 }
 
 package struct Hello: Equatable, Sendable {
@@ -135,13 +135,20 @@ package struct Commit: Equatable, Sendable {
     /// The record file's name in the output.
     package var file: String
     package var result: ChunkResult
+    /// How long the chunk occupied the worker's device, loading included. For the cost report; decides
+    /// nothing.
+    package var deviceTime: Duration
 
-    package init(unit: UnitID, epoch: Epoch, fingerprint: SHA256Digest, file: String, result: ChunkResult) {
+    package init(
+        unit: UnitID, epoch: Epoch, fingerprint: SHA256Digest, file: String, result: ChunkResult,
+        deviceTime: Duration = .zero
+    ) {
         self.unit = unit
         self.epoch = epoch
         self.fingerprint = fingerprint
         self.file = file
         self.result = result
+        self.deviceTime = deviceTime
     }
 }
 

@@ -66,7 +66,9 @@ extension WorkerSession {
         guard phase != .over else { return [] }
         let commit = Commit(
             unit: grant.unit, epoch: grant.epoch, fingerprint: grant.fingerprint,
-            file: grant.file(chunk: result.chunk), result: result)
+            file: grant.file(chunk: result.chunk), result: result,
+            deviceTime: max(.zero, now - deviceBusySince))
+        deviceBusySince = now
         unacknowledged.append(UnansweredCommit(commit: commit, said: now))
         if let index = index(of: grant.epoch) { leases[index].chunk = result.chunk + 1 }
         return phase == .following ? [say(.commit(commit))] : []
@@ -95,6 +97,7 @@ extension WorkerSession {
                     sample: sample))
         }
         leases[index].announcement = nil
+        deviceBusySince = now
         return close(epoch, now: now) + ask(now: now) + exitIfEmpty()
     }
 
@@ -138,7 +141,7 @@ extension WorkerSession {
             }
             leases[index].announcement = nil
             return [.proceed(epoch, sample: sample)]
-        case .welcome, .refused, .statusReply:
+        case .welcome, .refused, .statusReply, .operatorReply:
             return []
         }
     }
@@ -152,6 +155,8 @@ extension WorkerSession {
             leases.append(lease)
             return close(grant.epoch, now: now)
         }
+        // Behind other leases its time begins when the last of them ends.
+        if leasesWorking == 0 { deviceBusySince = now }
         leases.append(lease)
         return [.start(grant)] + ask(now: now)
     }

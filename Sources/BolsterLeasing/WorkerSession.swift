@@ -133,6 +133,8 @@ package struct WorkerSession: ~Copyable {
     var patience: Duration
     var samplesPerSecond = 0.0
     var waits: StepWaits?
+    /// Since when the device has been at work on the chunk in hand.
+    var deviceBusySince: Duration = .zero
 
     package init(_ configuration: Configuration) {
         self.configuration = configuration

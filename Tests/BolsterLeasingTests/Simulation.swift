@@ -154,7 +154,7 @@ final class Simulation {
                 for chunk in chunks.chunks {
                     committed.insert("\(unit) \(chunk.result.chunk) \(chunk.epoch)")
                 }
-            case .granted, .ended, .troubled, .quarantined: break
+            case .granted, .ended, .troubled, .quarantined, .retried, .reopened, .extended: break
             }
         }
         guard replayed.outcome == .complete else {
@@ -243,7 +243,7 @@ extension TestLedger {
                 return nil
             }
             return .announced(announcement.epoch, sample: announcement.sample)
-        case .fail, .statusRequest, .drainRequest:
+        case .fail, .statusRequest, .operatorRequest:
             return nil
         }
     }

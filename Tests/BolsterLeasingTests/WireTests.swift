@@ -24,33 +24,44 @@ import Testing
                     LeaseReport(epoch: epoch, phase: .queued, chunk: 0, samplesDone: 0),
                     LeaseReport(epoch: epoch, phase: .loading, chunk: 1, samplesDone: 1),
                     LeaseReport(epoch: epoch, phase: .working, chunk: 2, samplesDone: 1 << 40),
-                ], samplesPerSecond: 12.5)),
+                ], samplesPerSecond: 12.5,
+                waits: StepWaits(reading: 0.5, augmentation: 0.25, model: 0, writing: 1))),
         .commit(
             Commit(
                 unit: unit, epoch: epoch, fingerprint: fingerprint("x"), file: "records/x",
                 result: ChunkResult(
                     chunk: 7, digest: .max, bytes: 1 << 33, samples: 1024, skipped: 1024, isLast: true,
-                    rangeEnd: 1 << 40))),
+                    rangeEnd: 1 << 40), deviceTime: .milliseconds(5_250))),
         .release(unit, epoch),
         .fail(Fail(unit: unit, epoch: epoch, blame: .model, message: "no\nmodel", sample: "a/b")),
         .fail(Fail(unit: unit, epoch: epoch, blame: .worker, message: "", sample: nil)),
         .announce(Announcement(unit: unit, epoch: epoch, sample: 12, key: "k")),
-        .statusRequest, .drainRequest,
+        .statusRequest, .operatorRequest(.drain), .operatorRequest(.retry(RetryRequest())),
+        .operatorRequest(.retry(RetryRequest(stages: ["views"], units: [unit]))),
+        .operatorRequest(.invalidate(InvalidateRequest(worker: WorkerID("n/0"), since: 1 << 33, stage: "views"))),
+        .operatorRequest(.invalidate(InvalidateRequest(worker: WorkerID("n/0"), since: -1))),
+        .operatorRequest(.extend(ExtendRequest(shards: [grant.shard]))),
     ]
 
     static var status: StatusReply {
         var stage = StageStatus(stage: "views")
         (stage.units, stage.done, stage.open, stage.quarantined, stage.blocked) = (9, 4, 3, 2, 1)
         (stage.chunks, stage.samples, stage.skipped, stage.samplesPerSecond) = (11, 12, 13, 14.5)
-        return StatusReply(
+        (stage.reads, stage.samplesLeft) = ("captions.a", 1 << 40)
+        var status = StatusReply(
             run: "r", state: .draining, stages: [stage],
             workers: [
                 WorkerStatus(
                     worker: WorkerID("w"), host: "h", device: "cpu", leases: 2, samplesPerSecond: 1.5,
-                    silent: .milliseconds(1500), stages: ["views"])
+                    silent: .milliseconds(1500), stages: ["views"], bottleneck: .augmentation)
             ], workersTotal: 10_000,
             quarantined: [QuarantinedUnit(unit: unit, shard: "s", attempts: 3, message: "m")],
             running: .milliseconds(123_456))
+        status.failing = [QuarantinedUnit(unit: unit, shard: "s", attempts: 1, message: "n")]
+        status.uses = [DeviceUse(stage: "views", device: "cuda", samples: 12, time: .seconds(34))]
+        status.devices = [DeviceStatus(device: "cuda", connected: 8, held: .seconds(40))]
+        (status.silent, status.isStalled) = (.seconds(1801), true)
+        return status
     }
 
     static let fromCoordinators: [CoordinatorMessage] = [
@@ -65,6 +76,8 @@ import Testing
         .heartbeatReply(revoked: [epoch], drain: true), .committed(epoch, chunk: 4, unitDone: true),
         .commitRefused(epoch, chunk: 4, .neverGranted, message: "never"), .released(epoch),
         .noted(epoch, attempts: 2, quarantined: false), .announced(epoch, sample: 12), .statusReply(status),
+        .operatorReply(OperatorReply()),
+        .operatorReply(OperatorReply(refusal: "no", units: 1, chunks: 1 << 40, shards: 3)),
     ]
 
     @Test("Every worker's message survives the wire", arguments: fromWorkers)
@@ -169,6 +182,7 @@ import Testing
                 unit: UnitID(stage: long, shard: 1), shard: long, attempts: 3,
                 message: String(repeating: "é", count: 5_000))
         }
+        status.failing = status.quarantined
         let bytes = CoordinatorFrame(generation: 1, message: .statusReply(status)).encode()
         #expect(bytes.count < LeaseProtocol.frameBytesMax)
     }

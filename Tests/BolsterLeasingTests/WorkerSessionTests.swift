@@ -3,7 +3,7 @@ import Testing
 @testable import BolsterLeasing
 
 /// A session that expectations can call, with the coordinator's answers at hand.
-private final class TestSession {
+final class TestSession {
     typealias Action = WorkerSession.Action
     var machine: WorkerSession
 

@@ -57,6 +57,13 @@ package struct CommittedChunks: Hashable, Sendable, Codable {
         }
     }
 
+    /// Only the chunks whose numbers pass `mayStay`.
+    package func keeping(_ mayStay: (Int) -> Bool) -> CommittedChunks {
+        var kept = CommittedChunks()
+        for chunk in chunks where mayStay(chunk.result.chunk) { kept.insert(chunk) }
+        return kept
+    }
+
     /// The committed chunk numbers as ascending ranges.
     package var ranges: [Range<Int>] {
         var ranges: [Range<Int>] = []

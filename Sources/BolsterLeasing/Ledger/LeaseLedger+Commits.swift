@@ -105,6 +105,7 @@ extension LeaseLedger {
     mutating func finish(_ unit: Int, _ known: OpenUnit) {
         for epoch in known.holders { forget(epoch) }
         finished[unit] = known.chunks.packed()
+        sizes.learned(shard: shard(of: unit), samples: known.chunks.samples)
         open[unit] = nil
         move(unit, to: .done)
         settleDependents(of: unit)

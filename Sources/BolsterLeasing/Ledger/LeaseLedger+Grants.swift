@@ -96,15 +96,16 @@ extension LeaseLedger {
 
     private func choose(_ stage: Int, _ ask: Ask, _ worker: WorkerID, _ now: Duration) -> Int? {
         guard !ready[stage].isEmpty else { return nil }
-        let base = stage * plan.shards.count
         for shard in ask.cachedShards where ready[stage].contains(shard) {
-            if mayHave(base + shard, worker, now) { return base + shard }
+            let unit = unit(stage: stage, shard: shard)
+            if mayHave(unit, worker, now) { return unit }
         }
         var shard = ready[stage].first()
         // Units that this worker failed at are few; the bound is for the case that they are not.
         for _ in 0..<64 {
             guard let candidate = shard else { return nil }
-            if mayHave(base + candidate, worker, now) { return base + candidate }
+            let unit = unit(stage: stage, shard: candidate)
+            if mayHave(unit, worker, now) { return unit }
             shard = ready[stage].first(from: candidate + 1)
         }
         return nil
@@ -119,7 +120,9 @@ extension LeaseLedger {
     func grant(of lease: Lease, ask: UInt64) -> Grant {
         let stage = plan.stages[stage(of: lease.unit)]
         let known = open[lease.unit]!
-        let first = lease.start ?? known.chunks.firstMissing
+        // A repeated Grant may find that a second lease's place is no longer known.
+        let start = lease.start.flatMap { offset(of: $0, in: lease.unit) == nil ? nil : $0 }
+        let first = start ?? known.chunks.firstMissing
         let id = unitID(lease.unit)
         return Grant(
             ask: ask, unit: id, shard: plan.shards[id.shard], fingerprint: stage.fingerprint,
@@ -133,9 +136,8 @@ extension LeaseLedger {
     }
 
     private func sources(of unit: Int) -> [Grant.Source] {
-        let shards = plan.shards.count
-        guard let source = readsStage[unit / shards] else { return [] }
-        return chunks(ofFinished: source * shards + unit % shards).chunks.map {
+        guard let source = source(of: unit) else { return [] }
+        return chunks(ofFinished: source).chunks.map {
             Grant.Source(
                 chunk: $0.result.chunk, epoch: $0.epoch, digest: $0.result.digest, samples: $0.result.samples)
         }

@@ -43,6 +43,19 @@ extension LeaseLedger {
             open[unit]!.holders = []
             move(unit, to: .quarantined)
             settleDependents(of: unit)
+        case .retried(let id):
+            let unit = try known(id)
+            guard states[unit] == .quarantined else {
+                throw impossible("a retry of a unit that was not given up", "\(id)")
+            }
+            putBack(unit)
+        case .reopened(let id, let kept, let worker):
+            reopen(try known(id), kept: kept, void: worker)
+        case .extended(let shards):
+            guard shards.first?.index == plan.shards.count else {
+                throw impossible("shards that do not follow the others", "\(shards.first?.index ?? -1)")
+            }
+            append(shards)
         }
     }
 
@@ -55,6 +68,7 @@ extension LeaseLedger {
             throw impossible("a unit finished twice", "\(id)")
         }
         finished[unit] = packed
+        sizes.learned(shard: id.shard, samples: samples)
         move(unit, to: .done)
         tally(unit, samples, skipped, chunks: chunks)
         settleDependents(of: unit)
@@ -79,7 +93,7 @@ extension LeaseLedger {
         finish(unit, state)
     }
 
-    private mutating func tally(_ unit: Int, _ samples: Int, _ skipped: Int, chunks: Int) {
+    mutating func tally(_ unit: Int, _ samples: Int, _ skipped: Int, chunks: Int) {
         let stage = stage(of: unit)
         counts[stage].chunks += chunks
         counts[stage].samples += samples

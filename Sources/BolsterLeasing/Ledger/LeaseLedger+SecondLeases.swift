@@ -59,10 +59,7 @@ extension LeaseLedger {
 
     /// How many chunks the unit has, where that is known.
     private func chunksInAll(_ unit: Int) -> Int? {
-        let shards = plan.shards.count
-        if let source = readsStage[unit / shards] {
-            return chunks(ofFinished: source * shards + unit % shards).chunks.count
-        }
+        if let source = source(of: unit) { return chunks(ofFinished: source).chunks.count }
         return sibling(of: unit).map { chunks(ofFinished: $0).chunks.count }
     }
 
@@ -75,9 +72,8 @@ extension LeaseLedger {
 
     /// Another stage's finished unit over the same shard, made from the shard itself.
     private func sibling(of unit: Int) -> Int? {
-        let shards = plan.shards.count
         for stage in plan.stages.indices where readsStage[stage] == nil {
-            let other = stage * shards + unit % shards
+            let other = self.unit(stage: stage, shard: shard(of: unit))
             if states[other] == .done { return other }
         }
         return nil

@@ -1,39 +1,100 @@
 extension LeaseLedger {
-    /// The run as an operator sees it. Rates of stages are the driver's: it has the clock.
+    /// The run as an operator sees it. Rates of stages and device times are the driver's: it has the clock.
+    ///
+    /// - Parameter workersMax: workers listed; a page in this process asks for more than a message holds.
     package func status(
-        run: String, samplesPerSecond: [String: Double], running: Duration, now: Duration
+        run: String, samplesPerSecond: [String: Double], running: Duration, now: Duration,
+        workersMax: Int = StatusReply.workersMax, unitsMax: Int = StatusReply.quarantinedMax
     ) -> StatusReply {
         let heard = workers.filter { $1.hello != nil }
         let busiest = heard.sorted {
             ($1.value.leases.count, $0.key.name) < ($0.value.leases.count, $1.key.name)
         }
-        return StatusReply(
+        let left = samplesLeft()
+        var reply = StatusReply(
             run: run, state: outcome != nil ? .finished : isDraining ? .draining : .running,
-            stages: counts.map { count in
+            stages: counts.enumerated().map { index, count in
                 var count = count
                 count.samplesPerSecond = samplesPerSecond[count.stage] ?? 0
+                count.reads = plan.stages[index].reads
+                count.samplesLeft = left[index]
                 return count
             },
-            workers: busiest.prefix(StatusReply.workersMax).map { worker, record in
+            workers: busiest.prefix(workersMax).map { worker, record in
                 WorkerStatus(
                     worker: worker, host: record.hello?.host ?? "", device: record.hello?.device ?? "",
                     leases: record.leases.count, samplesPerSecond: record.samplesPerSecond,
                     silent: now - record.lastHeard,
                     stages: record.leases.compactMap { leases[$0] }.map {
                         plan.stages[stage(of: $0.unit)].name
-                    })
-            }, workersTotal: heard.count, quarantined: quarantinedUnits(max: StatusReply.quarantinedMax),
-            running: running)
+                    }, bottleneck: record.waits?.bottleneck)
+            }, workersTotal: heard.count, quarantined: quarantinedUnits(max: unitsMax), running: running)
+        reply.failing = failingUnits(max: unitsMax)
+        return reply
     }
 
     /// Units given up, with the last failure of each.
     package func quarantinedUnits(max limit: Int) -> [QuarantinedUnit] {
-        open.filter { states[$0.key] == .quarantined }.sorted { $0.key < $1.key }.prefix(limit).map {
-            unit, known in
+        units(max: limit) { states[$0] == .quarantined }
+    }
+
+    /// Units that have failed and are tried again, with the last failure of each.
+    package func failingUnits(max limit: Int) -> [QuarantinedUnit] {
+        units(max: limit) { unit in
+            states[unit] != .quarantined && open[unit].map { $0.trouble.attempts > 0 } ?? false
+        }
+    }
+
+    private func units(max limit: Int, where isWanted: (Int) -> Bool) -> [QuarantinedUnit] {
+        open.keys.filter(isWanted).sorted().prefix(limit).map { unit in
             let id = unitID(unit)
+            let trouble = open[unit]!.trouble
             return QuarantinedUnit(
-                unit: id, shard: plan.shards[id.shard].name, attempts: known.trouble.attempts,
-                message: known.trouble.message)
+                unit: id, shard: plan.shards[id.shard].name, attempts: trouble.attempts,
+                message: trouble.message)
+        }
+    }
+
+    /// Workers heard of within the time after which a lease ends, by their type of device.
+    package func devicesConnected(now: Duration) -> [String: Int] {
+        var devices: [String: Int] = [:]
+        for record in workers.values {
+            guard let hello = record.hello, now - record.lastHeard <= plan.limits.expires else { continue }
+            devices[DeviceStatus.type(of: hello.device), default: 0] += 1
+        }
+        return devices
+    }
+
+    /// "cuda", "cpu": what this worker computes on; nil for one that is not known.
+    package func deviceType(of worker: WorkerID) -> String? {
+        workers[worker]?.hello.map { DeviceStatus.type(of: $0.device) }
+    }
+
+    /// Of each stage, samples that are still to be committed: what all shards are expected to have, less
+    /// what is committed, less what units given up will never have. Nil before anything is known.
+    private func samplesLeft() -> [Int?] {
+        var begun = (bytes: Int64(0), samples: 0)
+        var ofGivenUp = [Int](repeating: 0, count: counts.count)
+        for (unit, state) in open where !state.chunks.chunks.isEmpty {
+            if states[unit] == .quarantined || states[unit] == .blocked {
+                ofGivenUp[stage(of: unit)] += state.chunks.samples
+            }
+            // A range that begins at the shard's first byte: its samples took so many bytes.
+            let prefix = state.chunks.chunks.prefix(state.chunks.firstMissing)
+            if let end = prefix.last?.result.rangeEnd, end > 0 {
+                begun.bytes += end
+                begun.samples += prefix.reduce(0) { $0 + $1.result.samples }
+            }
+        }
+        guard let expected = sizes.expected(plan.shards, begun: begun) else {
+            return counts.map { $0.settled == $0.units ? 0 : nil }
+        }
+        let perShard = expected / Double(max(1, plan.shards.count))
+        return counts.enumerated().map { index, count in
+            guard count.settled < count.units else { return 0 }
+            let givenUp = Double(count.quarantined + count.blocked) * perShard
+            let committed = Double(count.samples - ofGivenUp[index])
+            return max(0, Int((expected - givenUp - committed).rounded()))
         }
     }
 }

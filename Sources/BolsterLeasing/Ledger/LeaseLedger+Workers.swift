@@ -67,6 +67,7 @@ extension LeaseLedger {
     ) -> OnHeartbeat {
         if let refusal = check(sender, now: now) { return .refuse(refusal) }
         workers[sender.worker]!.samplesPerSecond = heartbeat.samplesPerSecond
+        workers[sender.worker]!.waits = heartbeat.waits
         var revoked: [Epoch] = []
         // Working leases first: those queued behind them live by their progress.
         for report in heartbeat.leases where report.phase != .queued { extend(report, sender, now, &revoked) }

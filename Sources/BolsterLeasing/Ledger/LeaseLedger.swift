@@ -10,7 +10,7 @@
 ///        └─────────────────────────────────────────────────────► blocked
 ///
 /// Invariants
-/// 1. A chunk of a unit is committed at most once; what is committed is never taken back.
+/// 1. A chunk of a unit is committed at most once; only an operator takes back what is committed.
 /// 2. A commit counts if its epoch was granted to that worker's key for that unit and its fingerprint is
 ///    current, whether the lease still lives or not.
 /// 3. A unit is granted only when the unit it reads is done.
@@ -25,7 +25,7 @@ package struct LeaseLedger: ~Copyable {
     package struct Plan: Sendable {
         /// Each stage after the one it reads.
         package let stages: [StagePlan]
-        package let shards: [ShardReference]
+        package internal(set) var shards: [ShardReference]
         /// Samples of a chunk; only a shard's last chunk may have fewer.
         package let chunkSize: Int
         package let limits: LeaseLimits
@@ -101,6 +101,7 @@ package struct LeaseLedger: ~Copyable {
         var askNumber: UInt64 = 0
         var askAnswer: Epoch?
         var samplesPerSecond = 0.0
+        var waits: StepWaits?
         var failuresInARow = 0
         var restUntil: Duration = .zero
     }
@@ -115,7 +116,7 @@ package struct LeaseLedger: ~Copyable {
     /// A worker without leases is forgotten after this silence.
     static let forgottenAfter: Duration = .seconds(600)
 
-    package let plan: Plan
+    package internal(set) var plan: Plan
     package let generation: UInt64
     let stageIndex: [String: Int]
     let readsStage: [Int?]
@@ -130,6 +131,7 @@ package struct LeaseLedger: ~Copyable {
     var workers: [WorkerID: WorkerRecord] = [:]
     var deadlines = DeadlineQueue<Due>()
     var counts: [StageStatus]
+    var sizes = ShardSizes()
     var settled = 0
     /// Units that may get a second lease, the one with the most left to do last; looked for once a second.
     var slowUnits: [Int] = []
@@ -159,11 +161,8 @@ package struct LeaseLedger: ~Copyable {
         ready = [ShardBitmap](repeating: ShardBitmap(shards: shards), count: stages)
         finished = [[UInt8]](repeating: [], count: stages * shards)
         counts = plan.stages.map { StageStatus(stage: $0.name) }
-        for stage in 0..<stages {
-            counts[stage].units = shards
-            guard reads[stage] == nil else { continue }
-            for shard in 0..<shards { move(stage * shards + shard, to: .ready) }
-        }
+        for stage in 0..<stages { counts[stage].units = shards }
+        for unit in states.indices where reads[unit % stages] == nil { move(unit, to: .ready) }
     }
 
     // MARK: What the driver may ask
@@ -188,24 +187,33 @@ package struct LeaseLedger: ~Copyable {
 
     // MARK: Units
 
+    // A unit's number is shard * stages + stage, so that shards can be appended to a run.
+
+    func unit(stage: Int, shard: Int) -> Int { shard * plan.stages.count + stage }
+    func stage(of unit: Int) -> Int { unit % plan.stages.count }
+    func shard(of unit: Int) -> Int { unit / plan.stages.count }
+
+    /// The unit that `unit` reads; nil for one that reads the shard itself.
+    func source(of unit: Int) -> Int? {
+        readsStage[stage(of: unit)].map { self.unit(stage: $0, shard: shard(of: unit)) }
+    }
+
     func unitID(_ unit: Int) -> UnitID {
-        UnitID(stage: plan.stages[unit / plan.shards.count].name, shard: unit % plan.shards.count)
+        UnitID(stage: plan.stages[stage(of: unit)].name, shard: shard(of: unit))
     }
 
     /// Nil for a stage or shard that this run has not.
     func unit(_ id: UnitID) -> Int? {
         guard let stage = stageIndex[id.stage], plan.shards.indices.contains(id.shard) else { return nil }
-        return stage * plan.shards.count + id.shard
+        return self.unit(stage: stage, shard: id.shard)
     }
-
-    func stage(of unit: Int) -> Int { unit / plan.shards.count }
 
     /// The one place where a unit's state changes.
     mutating func move(_ unit: Int, to new: UnitState) {
         let old = states[unit]
         guard old != new else { return }
-        let stage = unit / plan.shards.count
-        let shard = unit % plan.shards.count
+        let stage = stage(of: unit)
+        let shard = shard(of: unit)
         states[unit] = new
         if old == .ready { ready[stage].remove(shard) }
         if new == .ready { ready[stage].insert(shard) }
@@ -231,9 +239,8 @@ package struct LeaseLedger: ~Copyable {
 
     /// After a unit is done or given up: what reads it becomes ready or blocked, and so on down.
     mutating func settleDependents(of unit: Int) {
-        let shards = plan.shards.count
-        for stage in dependents[unit / shards] {
-            let dependent = stage * shards + unit % shards
+        for stage in dependents[stage(of: unit)] {
+            let dependent = self.unit(stage: stage, shard: shard(of: unit))
             switch (states[unit], states[dependent]) {
             case (.done, .waiting), (.done, .blocked):
                 move(dependent, to: .ready)
@@ -241,7 +248,9 @@ package struct LeaseLedger: ~Copyable {
             case (.quarantined, .waiting), (.blocked, .waiting):
                 move(dependent, to: .blocked)
                 settleDependents(of: dependent)
-            case (.ready, .blocked), (.held, .blocked), (.resting, .blocked), (.waiting, .blocked):
+            case (.ready, .blocked), (.held, .blocked), (.resting, .blocked), (.waiting, .blocked),
+                // What it reads was reopened.
+                (.ready, .ready), (.waiting, .ready), (.ready, .resting), (.waiting, .resting):
                 move(dependent, to: .waiting)
                 settleDependents(of: dependent)
             case (_, _):
@@ -252,9 +261,8 @@ package struct LeaseLedger: ~Copyable {
 
     /// The state of a unit without leases, that is neither done nor given up.
     mutating func makeReady(_ unit: Int) {
-        let shards = plan.shards.count
-        guard let source = readsStage[unit / shards] else { return move(unit, to: .ready) }
-        switch states[source * shards + unit % shards] {
+        guard let source = source(of: unit) else { return move(unit, to: .ready) }
+        switch states[source] {
         case .done: move(unit, to: .ready)
         case .quarantined, .blocked: move(unit, to: .blocked)
         case .waiting, .ready, .held, .resting: move(unit, to: .waiting)

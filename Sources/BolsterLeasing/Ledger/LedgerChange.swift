@@ -14,6 +14,13 @@ package enum LedgerChange: Hashable, Sendable, Codable {
     case troubled(UnitID, Trouble)
     /// The unit is given up, what reads it is blocked.
     case quarantined(UnitID, Trouble)
+    /// A quarantined unit has all its attempts anew.
+    case retried(UnitID)
+    /// Only these chunks of the unit count; it is open again if it was finished. Grants to that worker, or
+    /// to all (nil), are void: no commit under them is taken.
+    case reopened(UnitID, kept: CommittedChunks, void: WorkerID?)
+    /// The run has more shards, after those it had.
+    case extended([ShardReference])
 }
 
 /// To whom a unit was granted.

@@ -12,6 +12,12 @@ struct ShardBitmap {
 
     var isEmpty: Bool { count == 0 }
 
+    /// Makes room for more shards, none of them members.
+    mutating func grow(to shards: Int) {
+        words += [UInt64](repeating: 0, count: max(0, (shards + 63) / 64 - words.count))
+        summary += [UInt64](repeating: 0, count: max(0, (words.count + 63) / 64 - summary.count))
+    }
+
     func contains(_ shard: Int) -> Bool {
         shard >= 0 && shard / 64 < words.count && words[shard / 64] & (1 << UInt64(shard % 64)) != 0
     }

@@ -51,6 +51,7 @@ extension CoordinatorMessage {
         case .announced(let epoch, let sample):
             .announced(.with { ($0.epoch, $0.sample) = (epoch.wire, UInt32(sample)) })
         case .statusReply(let status): .status(status.wire)
+        case .operatorReply(let reply): .operator(reply.wire)
         }
     }
 
@@ -87,6 +88,7 @@ extension CoordinatorMessage {
         case .announced(let reply):
             self = .announced(try Epoch(reply.hasEpoch ? reply.epoch : nil), sample: Int(reply.sample))
         case .status(let status): self = .statusReply(try StatusReply(status))
+        case .operator(let reply): self = .operatorReply(try OperatorReply(reply))
         }
     }
 }
@@ -180,10 +182,7 @@ extension Grant {
         .with {
             $0.ask = ask
             $0.unit = unit.wire
-            $0.shard = .with {
-                ($0.index, $0.name, $0.location) = (UInt32(shard.index), shard.name, shard.location)
-                ($0.size, $0.version) = (shard.size, shard.version)
-            }
+            $0.shard = shard.wire
             $0.fingerprint = fingerprint.wire
             $0.epoch = epoch.wire
             $0.committed = committed.map { range in
@@ -205,7 +204,7 @@ extension Grant {
     }
 
     fileprivate init(_ wire: WireGrant) throws(LeasingError) {
-        guard wire.offset >= 0, wire.hasShard, wire.shard.size >= 0 else {
+        guard wire.offset >= 0, wire.hasShard else {
             throw malformed("a grant without a possible place in its shard", "offset \(wire.offset)")
         }
         var committed: [Range<Int>] = []
@@ -232,10 +231,8 @@ extension Grant {
         }
         self.init(
             ask: wire.ask, unit: try UnitID(wire.unit),
-            shard: ShardReference(
-                index: Int(wire.shard.index), name: wire.shard.name, location: wire.shard.location,
-                size: wire.shard.size, version: wire.shard.version),
-            fingerprint: try digest(wire.fingerprint), epoch: try Epoch(wire.hasEpoch ? wire.epoch : nil),
+            shard: try ShardReference(wire.shard), fingerprint: try digest(wire.fingerprint),
+            epoch: try Epoch(wire.hasEpoch ? wire.epoch : nil),
             committed: committed, firstChunk: try chunkNumber(wire.firstChunk), offset: wire.offset,
             firstSample: try count(wire.firstSample, "first_sample"),
             reads: wire.reads.isEmpty ? nil : try name(wire.reads, "reads"), sources: sources,

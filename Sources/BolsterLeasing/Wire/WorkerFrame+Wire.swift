@@ -40,6 +40,7 @@ extension WorkerMessage {
                 .with {
                     $0.leases = heartbeat.leases.map(\.wire)
                     $0.samplesPerSecond = heartbeat.samplesPerSecond
+                    if let waits = heartbeat.waits { $0.waits = waits.wire }
                 })
         case .commit(let commit): .commit(commit.wire)
         case .release(let unit, let epoch):
@@ -58,7 +59,10 @@ extension WorkerMessage {
                     $0.key = cut(announcement.key, LeaseProtocol.messageBytesMax)
                 })
         case .statusRequest: .status(WireStatusRequest())
-        case .drainRequest: .drain(WireDrainRequest())
+        case .operatorRequest(.drain): .drain(WireDrainRequest())
+        case .operatorRequest(.retry(let request)): .retry(request.wire)
+        case .operatorRequest(.invalidate(let request)): .invalidate(request.wire)
+        case .operatorRequest(.extend(let request)): .extend(request.wire)
         }
     }
 
@@ -78,7 +82,9 @@ extension WorkerMessage {
             var leases: [LeaseReport] = []
             for report in heartbeat.leases { leases.append(try LeaseReport(report)) }
             self = .heartbeat(
-                Heartbeat(leases: leases, samplesPerSecond: rate.isFinite && rate >= 0 ? rate : 0))
+                Heartbeat(
+                    leases: leases, samplesPerSecond: rate.isFinite && rate >= 0 ? rate : 0,
+                    waits: heartbeat.hasWaits ? StepWaits(heartbeat.waits) : nil))
         case .commit(let commit): self = .commit(try Commit(commit))
         case .release(let release):
             self = .release(try UnitID(release.unit), try Epoch(release.hasEpoch ? release.epoch : nil))
@@ -91,7 +97,11 @@ extension WorkerMessage {
                     sample: Int(announcement.sample),
                     key: cut(announcement.key, LeaseProtocol.messageBytesMax)))
         case .status: self = .statusRequest
-        case .drain: self = .drainRequest
+        case .drain: self = .operatorRequest(.drain)
+        case .retry(let request): self = .operatorRequest(.retry(try RetryRequest(request)))
+        case .invalidate(let request):
+            self = .operatorRequest(.invalidate(try InvalidateRequest(request)))
+        case .extend(let request): self = .operatorRequest(.extend(try ExtendRequest(request)))
         }
     }
 }
@@ -115,6 +125,23 @@ extension Hello {
             device: cut(wire.device, LeaseProtocol.nameBytesMax),
             computeClass: cut(wire.computeClass, LeaseProtocol.messageBytesMax),
             program: cut(wire.program, LeaseProtocol.nameBytesMax))
+    }
+}
+
+extension StepWaits {
+    fileprivate var wire: WireStepWaits {
+        .with {
+            ($0.reading, $0.augmentation) = (Float(reading), Float(augmentation))
+            ($0.model, $0.writing) = (Float(model), Float(writing))
+        }
+    }
+
+    /// Shares outside 0 to 1, or that are no numbers, are brought inside.
+    fileprivate init(_ wire: WireStepWaits) {
+        func share(_ value: Float) -> Double { value.isFinite ? Double(min(1, max(0, value))) : 0 }
+        self.init(
+            reading: share(wire.reading), augmentation: share(wire.augmentation), model: share(wire.model),
+            writing: share(wire.writing))
     }
 }
 
@@ -162,6 +189,7 @@ extension Commit {
             $0.skipped = UInt32(result.skipped)
             $0.isLast = result.isLast
             $0.rangeEnd = result.rangeEnd
+            $0.deviceMs = deviceTime.milliseconds
         }
     }
 
@@ -180,7 +208,7 @@ extension Commit {
         self.init(
             unit: try UnitID(wire.unit), epoch: try Epoch(wire.hasEpoch ? wire.epoch : nil),
             fingerprint: try digest(wire.fingerprint), file: cut(wire.file, LeaseProtocol.messageBytesMax),
-            result: result)
+            result: result, deviceTime: try duration(milliseconds: wire.deviceMs, "device_ms"))
     }
 }
 

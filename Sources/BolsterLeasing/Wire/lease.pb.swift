@@ -195,6 +195,30 @@ package nonisolated struct WireWorkerFrame: @unchecked Sendable {
     set {_uniqueStorage()._body = .drain(newValue)}
   }
 
+  package var retry: WireRetryRequest {
+    get {
+      if case .retry(let v)? = _storage._body {return v}
+      return WireRetryRequest()
+    }
+    set {_uniqueStorage()._body = .retry(newValue)}
+  }
+
+  package var invalidate: WireInvalidateRequest {
+    get {
+      if case .invalidate(let v)? = _storage._body {return v}
+      return WireInvalidateRequest()
+    }
+    set {_uniqueStorage()._body = .invalidate(newValue)}
+  }
+
+  package var extend: WireExtendRequest {
+    get {
+      if case .extend(let v)? = _storage._body {return v}
+      return WireExtendRequest()
+    }
+    set {_uniqueStorage()._body = .extend(newValue)}
+  }
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package nonisolated enum OneOf_Body: Equatable, Sendable {
@@ -207,6 +231,9 @@ package nonisolated struct WireWorkerFrame: @unchecked Sendable {
     case announce(WireAnnounce)
     case status(WireStatusRequest)
     case drain(WireDrainRequest)
+    case retry(WireRetryRequest)
+    case invalidate(WireInvalidateRequest)
+    case extend(WireExtendRequest)
 
   }
 
@@ -316,6 +343,25 @@ package nonisolated struct WireLeaseReport: Sendable {
   fileprivate var _epoch: WireEpoch? = nil
 }
 
+/// Of each step of the pipeline, the share of time from 0 to 1 in which it waited.
+package nonisolated struct WireStepWaits: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var reading: Float = 0
+
+  package var augmentation: Float = 0
+
+  package var model: Float = 0
+
+  package var writing: Float = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
 package nonisolated struct WireHeartbeat: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -325,9 +371,21 @@ package nonisolated struct WireHeartbeat: Sendable {
 
   package var samplesPerSecond: Double = 0
 
+  /// absent: nothing to tell yet
+  package var waits: WireStepWaits {
+    get {_waits ?? WireStepWaits()}
+    set {_waits = newValue}
+  }
+  /// Returns true if `waits` has been explicitly set.
+  package var hasWaits: Bool {self._waits != nil}
+  /// Clears the value of `waits`. Subsequent reads from it will return its default value.
+  package mutating func clearWaits() {self._waits = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
+
+  fileprivate var _waits: WireStepWaits? = nil
 }
 
 package nonisolated struct WireCommit: Sendable {
@@ -372,6 +430,9 @@ package nonisolated struct WireCommit: Sendable {
 
   /// where in the shard the next chunk begins
   package var rangeEnd: Int64 = 0
+
+  /// how long the chunk occupied the worker's device, loading included
+  package var deviceMs: UInt64 = 0
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -544,6 +605,52 @@ package nonisolated struct WireDrainRequest: Sendable {
   package init() {}
 }
 
+package nonisolated struct WireRetryRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// empty: all
+  package var stages: [String] = []
+
+  /// empty: all
+  package var units: [WireUnit] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct WireInvalidateRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var worker: String = String()
+
+  /// seconds since 1970
+  package var since: Int64 = 0
+
+  /// empty: all
+  package var stage: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+package nonisolated struct WireExtendRequest: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var shards: [WireShard] = []
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
 package nonisolated struct WireCoordinatorFrame: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -659,6 +766,14 @@ package nonisolated struct WireCoordinatorFrame: Sendable {
     set {body = .status(newValue)}
   }
 
+  package var `operator`: WireOperatorReply {
+    get {
+      if case .operator(let v)? = body {return v}
+      return WireOperatorReply()
+    }
+    set {body = .operator(newValue)}
+  }
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package nonisolated enum OneOf_Body: Equatable, Sendable {
@@ -675,6 +790,7 @@ package nonisolated struct WireCoordinatorFrame: Sendable {
     case noted(WireNoted)
     case announced(WireAnnounced)
     case status(WireStatusReply)
+    case `operator`(WireOperatorReply)
 
   }
 
@@ -1128,6 +1244,25 @@ package nonisolated struct WireAnnounced: Sendable {
   fileprivate var _epoch: WireEpoch? = nil
 }
 
+package nonisolated struct WireOperatorReply: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// empty: done
+  package var refusal: String = String()
+
+  package var units: UInt64 = 0
+
+  package var chunks: UInt64 = 0
+
+  package var shards: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
 package nonisolated struct WireStageStatus: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -1153,9 +1288,24 @@ package nonisolated struct WireStageStatus: Sendable {
 
   package var samplesPerSecond: Double = 0
 
+  /// the stage that this one reads; empty: it reads the shard
+  package var reads: String = String()
+
+  /// an estimate; absent: nothing to estimate from yet
+  package var samplesLeft: UInt64 {
+    get {_samplesLeft ?? 0}
+    set {_samplesLeft = newValue}
+  }
+  /// Returns true if `samplesLeft` has been explicitly set.
+  package var hasSamplesLeft: Bool {self._samplesLeft != nil}
+  /// Clears the value of `samplesLeft`. Subsequent reads from it will return its default value.
+  package mutating func clearSamplesLeft() {self._samplesLeft = nil}
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
+
+  fileprivate var _samplesLeft: UInt64? = nil
 }
 
 package nonisolated struct WireWorkerStatus: Sendable {
@@ -1176,6 +1326,46 @@ package nonisolated struct WireWorkerStatus: Sendable {
   package var silentMs: UInt64 = 0
 
   package var stages: [String] = []
+
+  /// "reading", "augmentation", "model", "writing"; empty: not told
+  package var bottleneck: String = String()
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// What committed chunks of one stage cost on one type of device.
+package nonisolated struct WireDeviceUse: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var stage: String = String()
+
+  /// "cuda"
+  package var device: String = String()
+
+  package var samples: UInt64 = 0
+
+  package var ms: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// How many devices of a type are at work, and for how long any were.
+package nonisolated struct WireDeviceStatus: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var device: String = String()
+
+  package var connected: UInt64 = 0
+
+  package var heldMs: UInt64 = 0
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1229,6 +1419,18 @@ package nonisolated struct WireStatusReply: Sendable {
   package var quarantined: [WireQuarantine] = []
 
   package var runningMs: UInt64 = 0
+
+  /// failed and tried again; at most 50
+  package var failing: [WireQuarantine] = []
+
+  package var uses: [WireDeviceUse] = []
+
+  package var devices: [WireDeviceStatus] = []
+
+  /// since a chunk was last committed
+  package var silentMs: UInt64 = 0
+
+  package var stalled: Bool = false
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -1434,7 +1636,7 @@ nonisolated extension WireStageFingerprint: SwiftProtobuf.Message, SwiftProtobuf
 
 nonisolated extension WireWorkerFrame: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".WorkerFrame"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}version\0\u{1}worker\0\u{1}incarnation\0\u{1}generation\0\u{2}\u{6}hello\0\u{1}ask\0\u{1}heartbeat\0\u{1}commit\0\u{1}release\0\u{1}fail\0\u{1}announce\0\u{1}status\0\u{1}drain\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}version\0\u{1}worker\0\u{1}incarnation\0\u{1}generation\0\u{2}\u{6}hello\0\u{1}ask\0\u{1}heartbeat\0\u{1}commit\0\u{1}release\0\u{1}fail\0\u{1}announce\0\u{1}status\0\u{1}drain\0\u{1}retry\0\u{1}invalidate\0\u{1}extend\0")
 
   fileprivate class _StorageClass {
     var _version: UInt32 = 0
@@ -1596,6 +1798,45 @@ nonisolated extension WireWorkerFrame: SwiftProtobuf.Message, SwiftProtobuf._Mes
             _storage._body = .drain(v)
           }
         }()
+        case 19: try {
+          var v: WireRetryRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .retry(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .retry(v)
+          }
+        }()
+        case 20: try {
+          var v: WireInvalidateRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .invalidate(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .invalidate(v)
+          }
+        }()
+        case 21: try {
+          var v: WireExtendRequest?
+          var hadOneofValue = false
+          if let current = _storage._body {
+            hadOneofValue = true
+            if case .extend(let m) = current {v = m}
+          }
+          try decoder.decodeSingularMessageField(value: &v)
+          if let v = v {
+            if hadOneofValue {try decoder.handleConflictingOneOf()}
+            _storage._body = .extend(v)
+          }
+        }()
         default: break
         }
       }
@@ -1656,6 +1897,18 @@ nonisolated extension WireWorkerFrame: SwiftProtobuf.Message, SwiftProtobuf._Mes
       case .drain?: try {
         guard case .drain(let v)? = _storage._body else { preconditionFailure() }
         try visitor.visitSingularMessageField(value: v, fieldNumber: 18)
+      }()
+      case .retry?: try {
+        guard case .retry(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 19)
+      }()
+      case .invalidate?: try {
+        guard case .invalidate(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 20)
+      }()
+      case .extend?: try {
+        guard case .extend(let v)? = _storage._body else { preconditionFailure() }
+        try visitor.visitSingularMessageField(value: v, fieldNumber: 21)
       }()
       case nil: break
       }
@@ -1825,9 +2078,54 @@ nonisolated extension WireLeaseReport.Phase: SwiftProtobuf._ProtoNameProviding {
   package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0QUEUED\0\u{1}LOADING\0\u{1}WORKING\0")
 }
 
+nonisolated extension WireStepWaits: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".StepWaits"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}reading\0\u{1}augmentation\0\u{1}model\0\u{1}writing\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularFloatField(value: &self.reading) }()
+      case 2: try { try decoder.decodeSingularFloatField(value: &self.augmentation) }()
+      case 3: try { try decoder.decodeSingularFloatField(value: &self.model) }()
+      case 4: try { try decoder.decodeSingularFloatField(value: &self.writing) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if self.reading.bitPattern != 0 {
+      try visitor.visitSingularFloatField(value: self.reading, fieldNumber: 1)
+    }
+    if self.augmentation.bitPattern != 0 {
+      try visitor.visitSingularFloatField(value: self.augmentation, fieldNumber: 2)
+    }
+    if self.model.bitPattern != 0 {
+      try visitor.visitSingularFloatField(value: self.model, fieldNumber: 3)
+    }
+    if self.writing.bitPattern != 0 {
+      try visitor.visitSingularFloatField(value: self.writing, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireStepWaits, rhs: WireStepWaits) -> Bool {
+    if lhs.reading != rhs.reading {return false}
+    if lhs.augmentation != rhs.augmentation {return false}
+    if lhs.model != rhs.model {return false}
+    if lhs.writing != rhs.writing {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension WireHeartbeat: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Heartbeat"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}leases\0\u{3}samples_per_second\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}leases\0\u{3}samples_per_second\0\u{1}waits\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1837,24 +2135,33 @@ nonisolated extension WireHeartbeat: SwiftProtobuf.Message, SwiftProtobuf._Messa
       switch fieldNumber {
       case 1: try { try decoder.decodeRepeatedMessageField(value: &self.leases) }()
       case 2: try { try decoder.decodeSingularDoubleField(value: &self.samplesPerSecond) }()
+      case 3: try { try decoder.decodeSingularMessageField(value: &self._waits) }()
       default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if !self.leases.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.leases, fieldNumber: 1)
     }
     if self.samplesPerSecond.bitPattern != 0 {
       try visitor.visitSingularDoubleField(value: self.samplesPerSecond, fieldNumber: 2)
     }
+    try { if let v = self._waits {
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 3)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: WireHeartbeat, rhs: WireHeartbeat) -> Bool {
     if lhs.leases != rhs.leases {return false}
     if lhs.samplesPerSecond != rhs.samplesPerSecond {return false}
+    if lhs._waits != rhs._waits {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -1862,7 +2169,7 @@ nonisolated extension WireHeartbeat: SwiftProtobuf.Message, SwiftProtobuf._Messa
 
 nonisolated extension WireCommit: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".Commit"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}unit\0\u{1}epoch\0\u{1}fingerprint\0\u{1}chunk\0\u{1}file\0\u{1}digest\0\u{1}bytes\0\u{1}samples\0\u{1}skipped\0\u{3}is_last\0\u{3}range_end\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}unit\0\u{1}epoch\0\u{1}fingerprint\0\u{1}chunk\0\u{1}file\0\u{1}digest\0\u{1}bytes\0\u{1}samples\0\u{1}skipped\0\u{3}is_last\0\u{3}range_end\0\u{3}device_ms\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -1881,6 +2188,7 @@ nonisolated extension WireCommit: SwiftProtobuf.Message, SwiftProtobuf._MessageI
       case 9: try { try decoder.decodeSingularUInt32Field(value: &self.skipped) }()
       case 10: try { try decoder.decodeSingularBoolField(value: &self.isLast) }()
       case 11: try { try decoder.decodeSingularInt64Field(value: &self.rangeEnd) }()
+      case 12: try { try decoder.decodeSingularUInt64Field(value: &self.deviceMs) }()
       default: break
       }
     }
@@ -1924,6 +2232,9 @@ nonisolated extension WireCommit: SwiftProtobuf.Message, SwiftProtobuf._MessageI
     if self.rangeEnd != 0 {
       try visitor.visitSingularInt64Field(value: self.rangeEnd, fieldNumber: 11)
     }
+    if self.deviceMs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.deviceMs, fieldNumber: 12)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -1939,6 +2250,7 @@ nonisolated extension WireCommit: SwiftProtobuf.Message, SwiftProtobuf._MessageI
     if lhs.skipped != rhs.skipped {return false}
     if lhs.isLast != rhs.isLast {return false}
     if lhs.rangeEnd != rhs.rangeEnd {return false}
+    if lhs.deviceMs != rhs.deviceMs {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -2128,9 +2440,114 @@ nonisolated extension WireDrainRequest: SwiftProtobuf.Message, SwiftProtobuf._Me
   }
 }
 
+nonisolated extension WireRetryRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".RetryRequest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stages\0\u{1}units\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedStringField(value: &self.stages) }()
+      case 2: try { try decoder.decodeRepeatedMessageField(value: &self.units) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.stages.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.stages, fieldNumber: 1)
+    }
+    if !self.units.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.units, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireRetryRequest, rhs: WireRetryRequest) -> Bool {
+    if lhs.stages != rhs.stages {return false}
+    if lhs.units != rhs.units {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireInvalidateRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".InvalidateRequest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}worker\0\u{1}since\0\u{1}stage\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.worker) }()
+      case 2: try { try decoder.decodeSingularInt64Field(value: &self.since) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.stage) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.worker.isEmpty {
+      try visitor.visitSingularStringField(value: self.worker, fieldNumber: 1)
+    }
+    if self.since != 0 {
+      try visitor.visitSingularInt64Field(value: self.since, fieldNumber: 2)
+    }
+    if !self.stage.isEmpty {
+      try visitor.visitSingularStringField(value: self.stage, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireInvalidateRequest, rhs: WireInvalidateRequest) -> Bool {
+    if lhs.worker != rhs.worker {return false}
+    if lhs.since != rhs.since {return false}
+    if lhs.stage != rhs.stage {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireExtendRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".ExtendRequest"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}shards\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeRepeatedMessageField(value: &self.shards) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.shards.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.shards, fieldNumber: 1)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireExtendRequest, rhs: WireExtendRequest) -> Bool {
+    if lhs.shards != rhs.shards {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension WireCoordinatorFrame: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".CoordinatorFrame"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}version\0\u{1}generation\0\u{2}\u{8}welcome\0\u{1}refused\0\u{1}grant\0\u{1}wait\0\u{1}finished\0\u{1}drain\0\u{1}heartbeat\0\u{1}committed\0\u{3}commit_refused\0\u{1}released\0\u{1}noted\0\u{1}announced\0\u{1}status\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}version\0\u{1}generation\0\u{2}\u{8}welcome\0\u{1}refused\0\u{1}grant\0\u{1}wait\0\u{1}finished\0\u{1}drain\0\u{1}heartbeat\0\u{1}committed\0\u{3}commit_refused\0\u{1}released\0\u{1}noted\0\u{1}announced\0\u{1}status\0\u{1}operator\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2309,6 +2726,19 @@ nonisolated extension WireCoordinatorFrame: SwiftProtobuf.Message, SwiftProtobuf
           self.body = .status(v)
         }
       }()
+      case 23: try {
+        var v: WireOperatorReply?
+        var hadOneofValue = false
+        if let current = self.body {
+          hadOneofValue = true
+          if case .operator(let m) = current {v = m}
+        }
+        try decoder.decodeSingularMessageField(value: &v)
+        if let v = v {
+          if hadOneofValue {try decoder.handleConflictingOneOf()}
+          self.body = .operator(v)
+        }
+      }()
       default: break
       }
     }
@@ -2377,6 +2807,10 @@ nonisolated extension WireCoordinatorFrame: SwiftProtobuf.Message, SwiftProtobuf
     case .status?: try {
       guard case .status(let v)? = self.body else { preconditionFailure() }
       try visitor.visitSingularMessageField(value: v, fieldNumber: 22)
+    }()
+    case .operator?: try {
+      guard case .operator(let v)? = self.body else { preconditionFailure() }
+      try visitor.visitSingularMessageField(value: v, fieldNumber: 23)
     }()
     case nil: break
     }
@@ -3095,9 +3529,54 @@ nonisolated extension WireAnnounced: SwiftProtobuf.Message, SwiftProtobuf._Messa
   }
 }
 
+nonisolated extension WireOperatorReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".OperatorReply"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}refusal\0\u{1}units\0\u{1}chunks\0\u{1}shards\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.refusal) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.units) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.chunks) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.shards) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.refusal.isEmpty {
+      try visitor.visitSingularStringField(value: self.refusal, fieldNumber: 1)
+    }
+    if self.units != 0 {
+      try visitor.visitSingularUInt64Field(value: self.units, fieldNumber: 2)
+    }
+    if self.chunks != 0 {
+      try visitor.visitSingularUInt64Field(value: self.chunks, fieldNumber: 3)
+    }
+    if self.shards != 0 {
+      try visitor.visitSingularUInt64Field(value: self.shards, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireOperatorReply, rhs: WireOperatorReply) -> Bool {
+    if lhs.refusal != rhs.refusal {return false}
+    if lhs.units != rhs.units {return false}
+    if lhs.chunks != rhs.chunks {return false}
+    if lhs.shards != rhs.shards {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension WireStageStatus: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".StageStatus"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stage\0\u{1}units\0\u{1}done\0\u{1}open\0\u{1}quarantined\0\u{1}blocked\0\u{1}chunks\0\u{1}samples\0\u{1}skipped\0\u{3}samples_per_second\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stage\0\u{1}units\0\u{1}done\0\u{1}open\0\u{1}quarantined\0\u{1}blocked\0\u{1}chunks\0\u{1}samples\0\u{1}skipped\0\u{3}samples_per_second\0\u{1}reads\0\u{3}samples_left\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -3115,12 +3594,18 @@ nonisolated extension WireStageStatus: SwiftProtobuf.Message, SwiftProtobuf._Mes
       case 8: try { try decoder.decodeSingularUInt64Field(value: &self.samples) }()
       case 9: try { try decoder.decodeSingularUInt64Field(value: &self.skipped) }()
       case 10: try { try decoder.decodeSingularDoubleField(value: &self.samplesPerSecond) }()
+      case 11: try { try decoder.decodeSingularStringField(value: &self.reads) }()
+      case 12: try { try decoder.decodeSingularUInt64Field(value: &self._samplesLeft) }()
       default: break
       }
     }
   }
 
   package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    // The use of inline closures is to circumvent an issue where the compiler
+    // allocates stack space for every if/case branch local when no optimizations
+    // are enabled. https://github.com/apple/swift-protobuf/issues/1034 and
+    // https://github.com/apple/swift-protobuf/issues/1182
     if !self.stage.isEmpty {
       try visitor.visitSingularStringField(value: self.stage, fieldNumber: 1)
     }
@@ -3151,6 +3636,12 @@ nonisolated extension WireStageStatus: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if self.samplesPerSecond.bitPattern != 0 {
       try visitor.visitSingularDoubleField(value: self.samplesPerSecond, fieldNumber: 10)
     }
+    if !self.reads.isEmpty {
+      try visitor.visitSingularStringField(value: self.reads, fieldNumber: 11)
+    }
+    try { if let v = self._samplesLeft {
+      try visitor.visitSingularUInt64Field(value: v, fieldNumber: 12)
+    } }()
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -3165,6 +3656,8 @@ nonisolated extension WireStageStatus: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if lhs.samples != rhs.samples {return false}
     if lhs.skipped != rhs.skipped {return false}
     if lhs.samplesPerSecond != rhs.samplesPerSecond {return false}
+    if lhs.reads != rhs.reads {return false}
+    if lhs._samplesLeft != rhs._samplesLeft {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -3172,7 +3665,7 @@ nonisolated extension WireStageStatus: SwiftProtobuf.Message, SwiftProtobuf._Mes
 
 nonisolated extension WireWorkerStatus: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".WorkerStatus"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}worker\0\u{1}host\0\u{1}device\0\u{1}leases\0\u{3}samples_per_second\0\u{3}silent_ms\0\u{1}stages\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}worker\0\u{1}host\0\u{1}device\0\u{1}leases\0\u{3}samples_per_second\0\u{3}silent_ms\0\u{1}stages\0\u{1}bottleneck\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -3187,6 +3680,7 @@ nonisolated extension WireWorkerStatus: SwiftProtobuf.Message, SwiftProtobuf._Me
       case 5: try { try decoder.decodeSingularDoubleField(value: &self.samplesPerSecond) }()
       case 6: try { try decoder.decodeSingularUInt64Field(value: &self.silentMs) }()
       case 7: try { try decoder.decodeRepeatedStringField(value: &self.stages) }()
+      case 8: try { try decoder.decodeSingularStringField(value: &self.bottleneck) }()
       default: break
       }
     }
@@ -3214,6 +3708,9 @@ nonisolated extension WireWorkerStatus: SwiftProtobuf.Message, SwiftProtobuf._Me
     if !self.stages.isEmpty {
       try visitor.visitRepeatedStringField(value: self.stages, fieldNumber: 7)
     }
+    if !self.bottleneck.isEmpty {
+      try visitor.visitSingularStringField(value: self.bottleneck, fieldNumber: 8)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -3225,6 +3722,92 @@ nonisolated extension WireWorkerStatus: SwiftProtobuf.Message, SwiftProtobuf._Me
     if lhs.samplesPerSecond != rhs.samplesPerSecond {return false}
     if lhs.silentMs != rhs.silentMs {return false}
     if lhs.stages != rhs.stages {return false}
+    if lhs.bottleneck != rhs.bottleneck {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireDeviceUse: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".DeviceUse"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stage\0\u{1}device\0\u{1}samples\0\u{1}ms\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.stage) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.device) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.samples) }()
+      case 4: try { try decoder.decodeSingularUInt64Field(value: &self.ms) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.stage.isEmpty {
+      try visitor.visitSingularStringField(value: self.stage, fieldNumber: 1)
+    }
+    if !self.device.isEmpty {
+      try visitor.visitSingularStringField(value: self.device, fieldNumber: 2)
+    }
+    if self.samples != 0 {
+      try visitor.visitSingularUInt64Field(value: self.samples, fieldNumber: 3)
+    }
+    if self.ms != 0 {
+      try visitor.visitSingularUInt64Field(value: self.ms, fieldNumber: 4)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireDeviceUse, rhs: WireDeviceUse) -> Bool {
+    if lhs.stage != rhs.stage {return false}
+    if lhs.device != rhs.device {return false}
+    if lhs.samples != rhs.samples {return false}
+    if lhs.ms != rhs.ms {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireDeviceStatus: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".DeviceStatus"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}device\0\u{1}connected\0\u{3}held_ms\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.device) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.connected) }()
+      case 3: try { try decoder.decodeSingularUInt64Field(value: &self.heldMs) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.device.isEmpty {
+      try visitor.visitSingularStringField(value: self.device, fieldNumber: 1)
+    }
+    if self.connected != 0 {
+      try visitor.visitSingularUInt64Field(value: self.connected, fieldNumber: 2)
+    }
+    if self.heldMs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.heldMs, fieldNumber: 3)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireDeviceStatus, rhs: WireDeviceStatus) -> Bool {
+    if lhs.device != rhs.device {return false}
+    if lhs.connected != rhs.connected {return false}
+    if lhs.heldMs != rhs.heldMs {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
@@ -3281,7 +3864,7 @@ nonisolated extension WireQuarantine: SwiftProtobuf.Message, SwiftProtobuf._Mess
 
 nonisolated extension WireStatusReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".StatusReply"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}run\0\u{1}state\0\u{1}stages\0\u{1}workers\0\u{3}workers_total\0\u{1}quarantined\0\u{3}running_ms\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}run\0\u{1}state\0\u{1}stages\0\u{1}workers\0\u{3}workers_total\0\u{1}quarantined\0\u{3}running_ms\0\u{1}failing\0\u{1}uses\0\u{1}devices\0\u{3}silent_ms\0\u{1}stalled\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -3296,6 +3879,11 @@ nonisolated extension WireStatusReply: SwiftProtobuf.Message, SwiftProtobuf._Mes
       case 5: try { try decoder.decodeSingularUInt64Field(value: &self.workersTotal) }()
       case 6: try { try decoder.decodeRepeatedMessageField(value: &self.quarantined) }()
       case 7: try { try decoder.decodeSingularUInt64Field(value: &self.runningMs) }()
+      case 8: try { try decoder.decodeRepeatedMessageField(value: &self.failing) }()
+      case 9: try { try decoder.decodeRepeatedMessageField(value: &self.uses) }()
+      case 10: try { try decoder.decodeRepeatedMessageField(value: &self.devices) }()
+      case 11: try { try decoder.decodeSingularUInt64Field(value: &self.silentMs) }()
+      case 12: try { try decoder.decodeSingularBoolField(value: &self.stalled) }()
       default: break
       }
     }
@@ -3323,6 +3911,21 @@ nonisolated extension WireStatusReply: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if self.runningMs != 0 {
       try visitor.visitSingularUInt64Field(value: self.runningMs, fieldNumber: 7)
     }
+    if !self.failing.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.failing, fieldNumber: 8)
+    }
+    if !self.uses.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.uses, fieldNumber: 9)
+    }
+    if !self.devices.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.devices, fieldNumber: 10)
+    }
+    if self.silentMs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.silentMs, fieldNumber: 11)
+    }
+    if self.stalled != false {
+      try visitor.visitSingularBoolField(value: self.stalled, fieldNumber: 12)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -3334,6 +3937,11 @@ nonisolated extension WireStatusReply: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if lhs.workersTotal != rhs.workersTotal {return false}
     if lhs.quarantined != rhs.quarantined {return false}
     if lhs.runningMs != rhs.runningMs {return false}
+    if lhs.failing != rhs.failing {return false}
+    if lhs.uses != rhs.uses {return false}
+    if lhs.devices != rhs.devices {return false}
+    if lhs.silentMs != rhs.silentMs {return false}
+    if lhs.stalled != rhs.stalled {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
