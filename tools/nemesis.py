@@ -5,15 +5,15 @@
 
 Each round starts a coordinator and workers as separate processes, each worker behind a forwarding proxy of
 its own, and lets the nemesis act at random moments until the run is finished: kill -9, a pause past the
-lease, a second coordinator on the same output, a lost state folder, a full disk, a cut network. Then the run is
-merged and judged by what lies on the disk, read with Python alone:
+lease, a second coordinator on the same output, a lost state folder, a full disk, a cut network. Then the
+run is merged and judged by what lies on the disk, read with Python alone:
 
   lost        input samples that are neither merged nor skipped with a reason        must be 0
   duplicated  samples that are there twice                                           must be 0
   unexpected  samples that nobody put in                                             must be 0
 
-the same for the records of each stage, and the dataset must be, byte for byte, the undisturbed run's. A round is
-repeated by its seed; moments are random, and so what happens is not exactly the same twice.
+the same for the records of each stage, and the dataset must be, byte for byte, the undisturbed run's. A
+round is repeated by its seed; moments are random, and so what happens is not exactly the same twice.
 """
 
 import argparse
@@ -389,10 +389,10 @@ def play(bolster, folder, shards, seed, expected):
         counts = ", ".join(f"{what} {samples[what] + records[what]}"
                            for what in ("lost", "duplicated", "unexpected"))
         good = equal and not any((samples + records).values())
+        acts = ", ".join(f"{name} {n}" for name, n in collections.Counter(world.acts).most_common())
         print(f"{'ok' if good else 'FAIL':5}seed {seed}: {counts}; {stages} stages; dataset "
-              f"{'equal' if equal else 'DIFFERS'}; {len(world.acts)} acts in {time.monotonic() - began:.0f} s: "
-              + ", ".join(f"{name} {count}" for name, count in collections.Counter(world.acts).most_common()),
-              flush=True)
+              f"{'equal' if equal else 'DIFFERS'}; {len(world.acts)} acts in "
+              f"{time.monotonic() - began:.0f} s: {acts}", flush=True)
         return good
     finally:
         world.stop()
