@@ -14,7 +14,6 @@ let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 let grdb: Target.Dependency = .product(name: "GRDB", package: "GRDB.swift")
 let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let protobuf: Target.Dependency = .product(name: "SwiftProtobuf", package: "swift-protobuf")
-let flyingFox: Target.Dependency = .product(name: "FlyingFox", package: "FlyingFox")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let package = Package(
@@ -26,7 +25,6 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        .package(url: "https://github.com/swhitty/FlyingFox", from: "0.27.1"),
     ],
     targets: [
         // MARK: System libraries, each imported by exactly one Swift target
@@ -96,8 +94,8 @@ let package = Package(
             swiftSettings: settings),
 
         .target(
-            name: "BolsterStatusPage", dependencies: ["BolsterLeasing", flyingFox, log],
-            swiftSettings: settings),
+            name: "BolsterStatusPage", dependencies: ["BolsterDeterminism", "BolsterLeasing", log],
+            resources: [.embedInCode("Page")], swiftSettings: settings),
         .target(
             name: "BolsterReport",
             dependencies: ["BolsterDataset", "BolsterRecords", "BolsterAugmentation", "BolsterStorage"],
@@ -155,8 +153,8 @@ let package = Package(
             name: "BolsterHTTPTests", dependencies: ["BolsterHTTP"], exclude: ["server.py"],
             swiftSettings: settings),
         .testTarget(
-            name: "BolsterStorageTests", dependencies: ["BolsterStorage", "BolsterCompression"],
-            swiftSettings: settings),
+            name: "BolsterStorageTests", dependencies: ["BolsterStorage", "BolsterCompression", "BolsterHTTP"],
+            exclude: ["Golden", "generate_signatures.py"], swiftSettings: settings),
         .testTarget(
             name: "BolsterCoordinatorTests", dependencies: ["BolsterCoordinator"], swiftSettings: settings),
         .testTarget(name: "BolsterWorkerTests", dependencies: ["BolsterWorker"], swiftSettings: settings),

@@ -1,0 +1,123 @@
+import BolsterLeasing
+import Foundation
+import Logging
+
+@testable import BolsterStatusPage
+
+/// A run as a coordinator would tell of it, without one: what the page's tests and pictures show.
+struct FakeRun {
+    var status: StatusReply
+
+    /// Four stages over 1,024 shards of 12,500 samples, on `workers` devices.
+    init(workers: Int = 10_000, at running: Duration = .seconds(51_720)) {
+        let total = 12_800_000
+        func stage(
+            _ name: String, reads: String? = nil, done: Int, open: Int, samples: Int, rate: Double
+        ) -> StageStatus {
+            var stage = StageStatus(stage: name)
+            (stage.units, stage.done, stage.open, stage.reads) = (1024, done, open, reads)
+            (stage.samples, stage.chunks, stage.skipped) = (samples, samples / 1024, samples / 900)
+            (stage.samplesLeft, stage.samplesPerSecond) = (total - samples, rate)
+            return stage
+        }
+        var views = stage("views", done: 610, open: 160, samples: 8_212_480, rate: 2_940)
+        (views.quarantined, views.samplesLeft) = (3, total - 8_212_480 - 37_500)
+        status = StatusReply(
+            run: "datacompdr-12m", state: .running,
+            stages: [
+                stage("captions.syn_text", done: 402, open: 700, samples: 6_300_672, rate: 1_730),
+                views,
+                stage("texts.ground_truth", done: 1024, open: 0, samples: total, rate: 0),
+                stage(
+                    "texts.syn_text", reads: "captions.syn_text", done: 380, open: 12, samples: 4_803_200,
+                    rate: 1_204.5),
+            ],
+            workers: (0..<workers).map(Self.worker), workersTotal: workers, quarantined: Self.quarantined,
+            running: running)
+        status.stages[2].samplesLeft = 0
+        status.failing = [
+            QuarantinedUnit(
+                unit: UnitID(stage: "views", shard: 77), shard: "00000077", attempts: 1,
+                message: "the shard cannot be read: Input/output error (/data/00000077.tar at byte 73400320)")
+        ]
+        status.uses = [
+            DeviceUse(
+                stage: "captions.syn_text", device: "cuda", samples: 6_300_672, time: .seconds(240_000 * 36)),
+            DeviceUse(stage: "views", device: "cuda", samples: 8_212_480, time: .seconds(12_000 * 36)),
+            DeviceUse(stage: "texts.ground_truth", device: "cuda", samples: total, time: .seconds(900 * 36)),
+            DeviceUse(
+                stage: "texts.syn_text", device: "cuda", samples: 4_803_200, time: .seconds(1_600 * 36)),
+            DeviceUse(stage: "texts.ground_truth", device: "cpu", samples: 11, time: .seconds(3)),
+        ]
+        status.devices = [
+            DeviceStatus(device: "cpu", connected: workers / 50, held: .seconds(90_000)),
+            DeviceStatus(
+                device: "cuda", connected: workers - workers / 50, held: .seconds(261_000 * 36)),
+        ]
+        status.silent = .milliseconds(1_400)
+    }
+
+    private static let quarantined = [
+        QuarantinedUnit(
+            unit: UnitID(stage: "views", shard: 12), shard: "00000012", attempts: 3,
+            message: "the shard is damaged: a tar header's checksum is wrong (/data/00000012.tar at byte 1536)"),
+        QuarantinedUnit(
+            unit: UnitID(stage: "views", shard: 411), shard: "00000411", attempts: 3,
+            message: "the worker's device gives values that are not finite <script>alert(1)</script>"),
+        QuarantinedUnit(
+            unit: UnitID(stage: "views", shard: 907), shard: "00000907", attempts: 3,
+            message: "the shard has changed since the run began: 812 MB then, 807 MB now"),
+    ]
+
+    private static func worker(_ index: Int) -> WorkerStatus {
+        let stages = ["captions.syn_text", "captions.syn_text", "views", "texts.syn_text"]
+        let isIdle = index % 211 == 0
+        let node = String(format: "gpu%04d", index / 8)
+        let steps: [StepWaits.Step] = [.model, .model, .model, .augmentation, .model, .reading, .model]
+        return WorkerStatus(
+            worker: WorkerID("\(node)/cuda:\(index % 8)"), host: node,
+            device: index % 50 == 49 ? "cpu" : "cuda:\(index % 8)", leases: isIdle ? 0 : 1,
+            samplesPerSecond: isIdle ? 0 : 0.17 + Double(index % 97) / 50,
+            silent: .milliseconds(index % 997 == 3 ? 41_000 : 100 + index % 1900),
+            stages: isIdle ? [] : [stages[index % 4]], bottleneck: isIdle ? nil : steps[index % 7])
+    }
+
+    /// States of the last `hours`, as the page would have seen them, with a dip in the middle.
+    func publishHistory(hours: Int, to page: StatusPage) {
+        var past = status
+        let steps = hours * 720
+        for step in 0..<steps {
+            let phase = Double(step) / Double(steps)
+            let dip = abs(phase - 0.55) < 0.04 ? 0.15 : 1.0
+            past.running = status.running - .seconds(5 * (steps - step))
+            for (index, stage) in status.stages.enumerated() {
+                let wave = 1 + 0.06 * sin(phase * 40 + Double(index)) + 0.04 * sin(phase * 171)
+                let base = stage.samplesPerSecond > 0 ? stage.samplesPerSecond : phase < 0.3 ? 4_100 : 0
+                past.stages[index].samplesPerSecond = base * wave * dip
+                past.stages[index].samples = Int(Double(stage.samples) * (0.5 + 0.5 * phase))
+            }
+            page.publish(past)
+        }
+        page.publish(status)
+    }
+
+    static func page(token: String? = nil, retry: StatusPage.Retry? = { _ in OperatorReply(units: 1) }) throws
+        -> StatusPage
+    {
+        var file: String?
+        if let token {
+            let path = FileManager.default.temporaryDirectory.path + "/bolster-token-\(UInt64.random(in: 0 ... .max))"
+            try (token + "\n").write(toFile: path, atomically: true, encoding: .utf8)
+            file = path
+        }
+        defer { if let file { unlink(file) } }
+        var log = Logger(label: "test")
+        log.logLevel = .critical
+        var configuration = StatusPage.Configuration(
+            address: try PageAddress(parsing: "127.0.0.1:0"), tokenFile: file, version: "0.1.0", log: log)
+        configuration.prices = try DevicePrices(parsing: ["cuda=2.5"])
+        let page = try StatusPage(configuration, retry: retry)
+        page.start()
+        return page
+    }
+}
