@@ -72,21 +72,22 @@ struct ToneTable {
 
     /// `ImageOps.equalize`: spreads each channel's values of these pixels evenly.
     func equalize(_ pixels: UnsafePointer<UInt8>, count: Int) {
-        withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 768) { histogram in
-            pixel_histogram(pixels, count, histogram.baseAddress)
-            for channel in 0..<3 {
-                var occupied = 0
-                var last = 0
-                for value in 0..<256 where histogram[channel * 256 + value] > 0 {
-                    occupied += 1
-                    last = Int(histogram[channel * 256 + value])
-                }
-                let step = occupied > 1 ? (count - last) / 255 : 0
-                var sum = step / 2
-                for value in 0..<256 {
-                    values[channel * 256 + value] = step == 0 ? UInt8(value) : UInt8(min(sum / step, 255))
-                    sum += Int(histogram[channel * 256 + value])
-                }
+        // Temporary allocations of more than a kilobyte come from the heap.
+        var histogram = InlineArray<768, UInt32>(repeating: 0)
+        var span = histogram.mutableSpan
+        span.withUnsafeMutableBufferPointer { pixel_histogram(pixels, count, $0.baseAddress) }
+        for channel in 0..<3 {
+            var occupied = 0
+            var last = 0
+            for value in 0..<256 where histogram[channel * 256 + value] > 0 {
+                occupied += 1
+                last = Int(histogram[channel * 256 + value])
+            }
+            let step = occupied > 1 ? (count - last) / 255 : 0
+            var sum = step / 2
+            for value in 0..<256 {
+                values[channel * 256 + value] = step == 0 ? UInt8(value) : UInt8(min(sum / step, 255))
+                sum += Int(histogram[channel * 256 + value])
             }
         }
     }

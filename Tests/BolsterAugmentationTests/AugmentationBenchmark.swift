@@ -16,6 +16,9 @@ struct AugmentationBenchmark {
     struct Report: Encodable {
         /// What this core copies, bytes read and bytes written counted together.
         let bytesPerMicrosecond: Double
+        /// Requests for memory that a view makes after the first: to draw its parameters, and to make it and
+        /// write its planes. Nil where nothing counts them.
+        let allocationsToDraw, allocationsToMake: Double?
         let images: [Measured]
     }
 
@@ -27,12 +30,34 @@ struct AugmentationBenchmark {
         var views: [View] = []
     }
 
+    /// What becomes of a view: the time, and the digest of the planes.
+    struct Written: Encodable {
+        let time: Double
+        let digest: String
+    }
+
     struct View: Encodable {
         let parameters: String
-        /// Crop and resize; the whole view; to tensor and normalise.
-        let crop, view, tensor: Double
-        let viewDigest, tensorDigest: String
+        /// Drawing the parameters; crop and resize; the whole view with its planes in single precision.
+        let draw, crop, view: Double
+        let viewDigest: String
+        /// To tensor and normalise, by number format; "smaller" is interpolated to 192 × 192.
+        let planes: [String: Written]
     }
+
+    private static let side = 224
+    private static let writers: [String: PlaneWriter] = {
+        let size = AugmentationConfiguration.Size(height: side, width: side)
+        func writer(_ side: Int, _ format: PlaneWriter.Format) -> PlaneWriter {
+            PlaneWriter(
+                mean: [0.48145466, 0.4578275, 0.40821073], std: [0.26862954, 0.26130258, 0.27577711],
+                viewSize: size, imageSize: side, format: format)
+        }
+        return [
+            "float32": writer(side, .float32), "float16": writer(side, .float16),
+            "bfloat16": writer(side, .bfloat16), "smaller": writer(192, .float32),
+        ]
+    }()
 
     private static let rounds = 7
     private static let viewCount = 10
@@ -58,8 +83,6 @@ struct AugmentationBenchmark {
         var cropOnly = augmentation.configuration
         cropOnly.randAugment = nil
         let crop = Augmentation(cropOnly)
-        let normalize = try #require(augmentation.configuration.normalize)
-        let normalizer = PixelNormalizer(mean: normalize.mean, std: normalize.std)
         let names = try String(
             decoding: Data(contentsOf: folder.appendingPathComponent("files.txt")), as: UTF8.self)
         var all: [Measured] = []
@@ -76,11 +99,18 @@ struct AugmentationBenchmark {
             for index in 0..<Self.viewCount {
                 let drawn = augmentation.sample(
                     width: image.width, height: image.height, seed: 1, key: file, view: index)
-                measured.views.append(try measure(drawn, image, augmentation, crop, normalizer))
+                let draw = microseconds {
+                    _ = augmentation.sample(
+                        width: image.width, height: image.height, seed: 1, key: file, view: index)
+                }
+                measured.views.append(try measure(drawn, draw, image, augmentation, crop))
             }
             all.append(measured)
         }
-        let report = Report(bytesPerMicrosecond: copyRate(), images: all)
+        let allocations = try allocations(augmentation, names.split(separator: "\n").map(String.init))
+        let report = Report(
+            bytesPerMicrosecond: copyRate(), allocationsToDraw: allocations?.toDraw,
+            allocationsToMake: allocations?.toMake, images: all)
         try JSONEncoder().encode(report).write(to: folder.appendingPathComponent("ours.json"))
     }
 
@@ -96,33 +126,66 @@ struct AugmentationBenchmark {
     }
 
     private func measure(
-        _ drawn: AugmentationParameters, _ image: DecodedImage, _ augmentation: Augmentation,
-        _ crop: Augmentation,
-        _ normalizer: PixelNormalizer
+        _ drawn: AugmentationParameters, _ draw: Double, _ image: DecodedImage,
+        _ augmentation: Augmentation, _ crop: Augmentation
     ) throws -> View {
-        let size = augmentation.viewSize(width: image.width, height: image.height)
-        var view = [UInt8](repeating: 0, count: size.height * size.width * 3)
-        var values = [Float](repeating: 0, count: view.count)
         let box = AugmentationParameters(values: [drawn.values[0]])
-        return try view.withUnsafeMutableBytes { view in
-            try values.withUnsafeMutableBufferPointer { values in
-                let base = try #require(values.baseAddress)
-                func tensor() {
-                    normalizer.tensor(
-                        fromView: UnsafeRawBufferPointer(view), height: size.height, width: size.width,
-                        into: base)
-                }
-                let cropTime = try microseconds { try crop.reapply(box, to: image, into: view) }
-                let tensorTime = microseconds { tensor() }
-                let viewTime = try microseconds {
-                    try augmentation.reapply(drawn, to: image, into: view)
-                    tensor()
-                }
-                return View(
-                    parameters: drawn.json, crop: cropTime, view: viewTime, tensor: tensorTime,
-                    viewDigest: SHA256Hasher.digest(of: [UInt8](view)).hex,
-                    tensorDigest: SHA256Hasher.digest(of: [UInt8](UnsafeRawBufferPointer(values))).hex)
+        var memory = [Float](repeating: 0, count: 3 * Self.side * Self.side)
+        return try memory.withUnsafeMutableBytes { memory in
+            let cropTime = try microseconds { try crop.withView(box, of: image) { _ in } }
+            var written: [String: Written] = [:]
+            for (name, writer) in Self.writers {
+                let time = try augmentation.withView(drawn, of: image) { view in
+                    Result { try microseconds { try writer.write(view, to: memory) } }
+                }.get()
+                let digest = SHA256Hasher.digest(of: [UInt8](memory.prefix(writer.byteCount))).hex
+                written[name] = Written(time: time, digest: digest)
             }
+            let writer = try #require(Self.writers["float32"])
+            let viewTime = try microseconds {
+                try augmentation.withView(drawn, of: image) { view throws(AugmentationError) in
+                    try writer.write(view, to: memory)
+                }
+            }
+            return View(
+                parameters: drawn.json, draw: draw, crop: cropTime, view: viewTime,
+                viewDigest: SHA256Hasher.digest(of: try augmentation.view(drawn, of: image)).hex,
+                planes: written)
+        }
+    }
+
+    /// Per view, over all images, once every image has been seen.
+    private func allocations(
+        _ augmentation: Augmentation, _ files: [String]
+    ) throws -> (toDraw: Double, toMake: Double)? {
+        typealias Counter = @convention(c) () -> Int
+        guard let symbol = dlsym(nil, "allocations_of_thread") else { return nil }
+        let counted = unsafeBitCast(symbol, to: Counter.self)
+        let images = try files.map {
+            try DecodedImage(decoding: [UInt8](Data(contentsOf: URL(fileURLWithPath: $0))))
+        }
+        let writers = Array(Self.writers.values)
+        var memory = [Float](repeating: 0, count: 3 * Self.side * Self.side)
+        return try memory.withUnsafeMutableBytes { memory in
+            var (toDraw, toMake) = (0, 0)
+            for _ in 0..<2 {
+                (toDraw, toMake) = (0, 0)
+                for (image, file) in zip(images, files) {
+                    for view in 0..<Self.viewCount {
+                        let start = counted()
+                        let drawn = augmentation.sample(
+                            width: image.width, height: image.height, seed: 1, key: file, view: view)
+                        toDraw += counted() - start
+                        let drawnAt = counted()
+                        try augmentation.withView(drawn, of: image) { view throws(AugmentationError) in
+                            for writer in writers { try writer.write(view, to: memory) }
+                        }
+                        toMake += counted() - drawnAt
+                    }
+                }
+            }
+            let views = Double(images.count * Self.viewCount)
+            return (Double(toDraw) / views, Double(toMake) / views)
         }
     }
 }

@@ -37,7 +37,8 @@ cat > "$folder/configuration.json" <<'JSON'
 {"random_resized_crop": {"size": 224, "interpolation": "bicubic"}, "rand_augment": {"p": 1.0},
  "to_rgb": {}, "to_tensor": {}, "normalize": {}}
 JSON
+"${CLANG:-clang}" -O1 -fPIC -shared tools/benchmarks/count_allocations.c -o "$folder/count_allocations.so"
 export BOLSTER_AUGMENTATION_BENCHMARK=$folder
-quietly "$folder/ours.log" taskset -c "$core" swift test -c release -Xswiftc -enable-testing --skip-build \
+quietly "$folder/ours.log" env LD_PRELOAD="$folder/count_allocations.so" taskset -c "$core" swift test -c release -Xswiftc -enable-testing --skip-build \
     --filter AugmentationBenchmark
 taskset -c "$core" "$python" tools/benchmarks/augmentation.py "$folder"
