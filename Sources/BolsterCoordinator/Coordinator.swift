@@ -69,9 +69,10 @@ package final class Coordinator: Sendable {
         // Bound first: a port in use should not cost a generation.
         let router = try RouterSocket(listen: configuration.listen, security: configuration.security)
         try Self.restoreIfEmpty(lock.database, from: output, log)
-        let plan = configuration.plan
+        var plan = configuration.plan
         let journal = try LedgerJournal(
             path: lock.database, run: configuration.manifest.name, stages: plan.stages, shards: plan.shards)
+        plan.shards = journal.shards
         let generation = try Generation.claim(after: journal.generation(), in: output)
         try journal.note(generation: generation)
         if configuration.retryQuarantined, case let count = try journal.forgetQuarantines(), count > 0 {

@@ -36,8 +36,7 @@ extension CoordinatorCore {
 
     private mutating func retried(_ request: RetryRequest, _ batch: inout Batch) -> OperatorReply {
         if let stage = request.stages.first(where: { name in !ledger.plan.stages.contains { $0.name == name }
-            })
-        {
+        }) {
             return OperatorReply(refusal: unknown(stage: stage))
         }
         let changes = ledger.retryRequested(request)

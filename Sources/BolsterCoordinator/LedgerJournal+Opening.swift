@@ -6,18 +6,19 @@ extension LedgerJournal {
     /// Opens the ledger and freezes or checks what the run consists of.
     ///
     /// A stage whose fingerprint changed is another stage: it gets new units, and the old rows stay for the
-    /// day that the manifest changes back. A shard that changed is an error.
+    /// day that the manifest changes back. A shard that changed is an error. `shards` may come in any order:
+    /// their numbers are those of the first start.
     init(
         path: String, run: String, stages: [StagePlan], shards: [ShardReference]
     ) throws(CoordinatorError) {
         let queue = try LedgerDatabase.open(path)
         do {
-            let keys = try queue.write { db in
+            let (keys, shards) = try queue.write { db in
                 try Self.checkRun(run, db)
-                try Self.freeze(shards, db)
-                return Keys(stages: try Self.number(stages, db))
+                let shards = try Self.freeze(shards, db)
+                return (Keys(stages: try Self.number(stages, db)), shards)
             }
-            self.init(queue: queue, path: path, keys: keys)
+            self.init(queue: queue, path: path, keys: keys, shards: shards)
         } catch let error as CoordinatorError {
             throw error
         } catch {
@@ -100,38 +101,63 @@ extension LedgerJournal {
         }
     }
 
-    private static func freeze(_ shards: [ShardReference], _ db: Database) throws {
-        let frozen = try Row.fetchAll(
-            db, sql: "SELECT id, name, location, size, version FROM shard ORDER BY id")
+    /// Freezes the shards at the first start; later checks them and says them in the order of that start.
+    private static func freeze(_ shards: [ShardReference], _ db: Database) throws -> [ShardReference] {
+        let frozen = try frozenShards(db)
         if frozen.isEmpty {
-            return try insert(shards, db)
+            try insert(shards, db)
+            return shards
         }
-        var changes: [String] = []
-        for (row, shard) in zip(frozen, shards) {
-            let (name, size, version): (String, Int64, String) = (row["name"], row["size"], row["version"])
-            if name != shard.name {
-                changes.append("number \(shard.index): \(name) at the first start, \(shard.name) now")
-            } else if size != shard.size || version != shard.version {
-                changes.append(
-                    "\(shard.location): \(size) bytes, version \(version) at the first start; "
-                        + "\(shard.size) bytes, version \(shard.version) now")
-            } else if row["location"] != shard.location {
-                try db.execute(
-                    sql: "UPDATE shard SET location = ? WHERE id = ?",
-                    arguments: [shard.location, shard.index])
+        var now = Dictionary(shards.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        var problems: [String] = []
+        var numbered: [ShardReference] = []
+        for old in frozen {
+            guard let shard = now.removeValue(forKey: old.name) else {
+                problems.append("\(old.location): in the run since it began, not in the manifest now")
+                continue
             }
+            if old.size != shard.size || old.version != shard.version {
+                problems.append(
+                    "\(shard.location): \(old.size) bytes, version \(old.version) at the first start; "
+                        + "\(shard.size) bytes, version \(shard.version) now")
+            } else if old.location != shard.location {
+                try db.execute(
+                    sql: "UPDATE shard SET location = ? WHERE id = ?", arguments: [shard.location, old.index])
+            }
+            numbered.append(
+                ShardReference(
+                    index: old.index, name: old.name, location: shard.location, size: old.size,
+                    version: old.version))
         }
-        if frozen.count != shards.count {
-            changes.append("\(frozen.count) shards at the first start, \(shards.count) now")
+        try refuse(problems, new: shards.filter { now[$0.name] != nil })
+        return numbered
+    }
+
+    static func frozenShards(_ db: Database) throws -> [ShardReference] {
+        try Row.fetchAll(db, sql: "SELECT id, name, location, size, version FROM shard ORDER BY id").map {
+            ShardReference(index: $0[0], name: $0[1], location: $0[2], size: $0[3], version: $0[4])
         }
-        guard changes.isEmpty else {
+    }
+
+    private static func refuse(
+        _ problems: [String], new: [ShardReference]
+    ) throws(CoordinatorError) {
+        func shown(_ lines: [String]) -> [String] {
+            Array(lines.prefix(10)) + (lines.count > 10 ? ["and \(lines.count - 10) more"] : [])
+        }
+        if !problems.isEmpty {
             throw CoordinatorError(
                 .otherRun,
                 "the input is not what it was when this run began, and records of both cannot be mixed: "
-                    + "put the "
-                    + "shards back as they were, or begin a new run with another output",
-                evidence: Array(changes.prefix(10))
-                    + (changes.count > 10 ? ["and \(changes.count - 10) more"] : []))
+                    + "put the shards back as they were, or begin a new run with another output",
+                evidence: shown(problems))
+        }
+        if !new.isEmpty {
+            throw CoordinatorError(
+                .otherRun,
+                "the manifest names \(new.count) shards that this run has not: add them with "
+                    + "`bolster extend`, or take them out",
+                evidence: shown(new.map(\.location)))
         }
     }
 }

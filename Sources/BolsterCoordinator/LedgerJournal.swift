@@ -5,7 +5,7 @@ import GRDB
 /// The ledger's rows on disk. One transaction holds all that a batch of events has decided; when `write`
 /// returns, it is durable.
 struct LedgerJournal {
-    /// The stages and shards of this start, by their row numbers.
+    /// What this start's plan is called in the rows.
     struct Keys {
         /// Row number of each stage of the plan, by name.
         let stages: [String: Int64]
@@ -14,6 +14,8 @@ struct LedgerJournal {
     let queue: DatabaseQueue
     let path: String
     let keys: Keys
+    /// All shards of the run, in the order in which they were frozen.
+    let shards: [ShardReference]
 
     /// Writes the changes of one batch, in order.
     ///

@@ -15,10 +15,13 @@ package struct RetryRequest: Equatable, Sendable {
     package var stages: [String]
     /// Only these units; empty: all. A blocked one stands for the quarantined unit that it waits for.
     package var units: [UnitID]
+    /// Only units of the shards of these names; empty: of any.
+    package var shards: [String]
 
-    package init(stages: [String] = [], units: [UnitID] = []) {
+    package init(stages: [String] = [], units: [UnitID] = [], shards: [String] = []) {
         self.stages = stages
         self.units = units
+        self.shards = shards
     }
 }
 
@@ -37,7 +40,8 @@ package struct InvalidateRequest: Equatable, Sendable {
     }
 }
 
-/// More shards for a run, numbered on from those it has. Shards that it has already must be the same.
+/// More shards for a run. Those whose names it has already must be the same; the others are numbered on, in
+/// the order given, whatever their `index` says.
 package struct ExtendRequest: Equatable, Sendable {
     package var shards: [ShardReference]
 

@@ -13,9 +13,13 @@ extension LeaseLedger {
     /// Puts quarantined units back; journal what is returned, one change for each.
     package mutating func retryRequested(_ request: RetryRequest) -> [LedgerChange] {
         let stages = Set(request.stages)
+        let shards = Set(request.shards)
         var units = Set(request.units.compactMap { unit($0) }.compactMap { quarantinedRoot(of: $0) })
         if request.units.isEmpty { units = Set(open.keys.filter { states[$0] == .quarantined }) }
-        let chosen = units.filter { stages.isEmpty || stages.contains(plan.stages[stage(of: $0)].name) }
+        let chosen = units.filter { unit in
+            (stages.isEmpty || stages.contains(plan.stages[stage(of: unit)].name))
+                && (shards.isEmpty || shards.contains(plan.shards[shard(of: unit)].name))
+        }
         return chosen.sorted().map { unit in
             putBack(unit)
             return .retried(unitID(unit))
@@ -101,29 +105,24 @@ extension LeaseLedger {
 
     // MARK: Extend
 
-    /// More shards. Those that the run has already must be as they were frozen.
+    /// More shards. Those whose names the run has already must be as they were frozen.
     package mutating func extendRequested(_ shards: [ShardReference]) -> OnExtend {
-        var names: Set<String>?
+        var known = Dictionary(plan.shards.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
         var new: [ShardReference] = []
         for shard in shards {
-            if plan.shards.indices.contains(shard.index) {
-                let known = plan.shards[shard.index]
-                guard known.name == shard.name, known.size == shard.size, known.version == shard.version
-                else {
+            if let old = known[shard.name] {
+                guard old.size == shard.size, old.version == shard.version else {
                     return .refuse(
-                        "shard \(shard.index) is \(known.name) of \(known.size) bytes in this run, not "
-                            + "\(shard.name) of \(shard.size): new shards come after all that it has")
+                        "shard \(shard.name) had \(old.size) bytes, version \(old.version), when it was "
+                            + "frozen, and has \(shard.size), version \(shard.version), now")
                 }
                 continue
             }
-            guard shard.index == plan.shards.count + new.count else {
-                return .refuse("shard \(shard.index) would leave a gap: the run has \(plan.shards.count)")
-            }
-            if names == nil { names = Set(plan.shards.map(\.name)) }
-            guard names?.insert(shard.name).inserted == true else {
-                return .refuse("two shards would be called \(shard.name): records are named by it")
-            }
-            new.append(shard)
+            let numbered = ShardReference(
+                index: plan.shards.count + new.count, name: shard.name, location: shard.location,
+                size: shard.size, version: shard.version)
+            known[shard.name] = numbered
+            new.append(numbered)
         }
         guard !new.isEmpty else { return .acknowledge }
         append(new)

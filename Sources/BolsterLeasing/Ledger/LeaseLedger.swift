@@ -25,7 +25,7 @@ package struct LeaseLedger: ~Copyable {
     package struct Plan: Sendable {
         /// Each stage after the one it reads.
         package let stages: [StagePlan]
-        package internal(set) var shards: [ShardReference]
+        package var shards: [ShardReference]
         /// Samples of a chunk; only a shard's last chunk may have fewer.
         package let chunkSize: Int
         package let limits: LeaseLimits

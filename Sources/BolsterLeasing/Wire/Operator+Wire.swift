@@ -15,15 +15,20 @@ extension ShardReference {
 }
 
 extension RetryRequest {
-    var wire: WireRetryRequest { .with { ($0.stages, $0.units) = (stages, units.map(\.wire)) } }
+    var wire: WireRetryRequest {
+        .with { ($0.stages, $0.units, $0.shards) = (stages, units.map(\.wire), shards) }
+    }
 
     init(_ wire: WireRetryRequest) throws(LeasingError) {
-        try bounded(wire.stages.count + wire.units.count, LeaseProtocol.retriesMax, "units to retry")
+        let count = wire.stages.count + wire.units.count + wire.shards.count
+        try bounded(count, LeaseProtocol.retriesMax, "units to retry")
         var stages: [String] = []
         for stage in wire.stages { stages.append(try name(stage, "stage")) }
         var units: [UnitID] = []
         for unit in wire.units { units.append(try UnitID(unit)) }
-        self.init(stages: stages, units: units)
+        var shards: [String] = []
+        for shard in wire.shards { shards.append(try name(shard, "shard")) }
+        self.init(stages: stages, units: units, shards: shards)
     }
 }
 

@@ -616,6 +616,9 @@ package nonisolated struct WireRetryRequest: Sendable {
   /// empty: all
   package var units: [WireUnit] = []
 
+  /// names; empty: all
+  package var shards: [String] = []
+
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
   package init() {}
@@ -644,6 +647,7 @@ package nonisolated struct WireExtendRequest: Sendable {
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
   // methods supported on all messages.
 
+  /// numbered by the coordinator
   package var shards: [WireShard] = []
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
@@ -2442,7 +2446,7 @@ nonisolated extension WireDrainRequest: SwiftProtobuf.Message, SwiftProtobuf._Me
 
 nonisolated extension WireRetryRequest: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".RetryRequest"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stages\0\u{1}units\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}stages\0\u{1}units\0\u{1}shards\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -2452,6 +2456,7 @@ nonisolated extension WireRetryRequest: SwiftProtobuf.Message, SwiftProtobuf._Me
       switch fieldNumber {
       case 1: try { try decoder.decodeRepeatedStringField(value: &self.stages) }()
       case 2: try { try decoder.decodeRepeatedMessageField(value: &self.units) }()
+      case 3: try { try decoder.decodeRepeatedStringField(value: &self.shards) }()
       default: break
       }
     }
@@ -2464,12 +2469,16 @@ nonisolated extension WireRetryRequest: SwiftProtobuf.Message, SwiftProtobuf._Me
     if !self.units.isEmpty {
       try visitor.visitRepeatedMessageField(value: self.units, fieldNumber: 2)
     }
+    if !self.shards.isEmpty {
+      try visitor.visitRepeatedStringField(value: self.shards, fieldNumber: 3)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
   package static func ==(lhs: WireRetryRequest, rhs: WireRetryRequest) -> Bool {
     if lhs.stages != rhs.stages {return false}
     if lhs.units != rhs.units {return false}
+    if lhs.shards != rhs.shards {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }
