@@ -2,7 +2,7 @@ import CZlib
 
 /// Gzip (RFC 1952) in, plain bytes out, in pieces of any size. Several members one after the other give their
 /// contents one after the other, as gzip itself has it; zeros may follow the last.
-package struct GzipDecoder: ~Copyable {
+package struct GzipDecoder: ~Copyable, StreamDecoder {
     private enum State {
         /// Before a member; `isFirst` where none has been yet.
         case between(isFirst: Bool)
@@ -32,18 +32,10 @@ package struct GzipDecoder: ~Copyable {
         stream.deallocate()
     }
 
-    /// What one call took and gave.
-    package struct Step: Equatable, Sendable {
-        package var consumed: Int
-        package var produced: Int
-    }
-
-    /// Decodes until the input is taken or the output full; either may be so first. A step that neither takes
-    /// nor gives says that the other side's buffer is empty or full.
     package mutating func decode(
         _ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer
-    ) throws(CompressionError) -> Step {
-        var step = Step(consumed: 0, produced: 0)
+    ) throws(CompressionError) -> DecodingStep {
+        var step = DecodingStep(consumed: 0, produced: 0)
         while step.consumed < input.count, step.produced < output.count {
             let rest = UnsafeRawBufferPointer(rebasing: input[step.consumed...])
             switch state {
@@ -71,7 +63,7 @@ package struct GzipDecoder: ~Copyable {
     }
 
     private mutating func inflateInside(
-        _ input: UnsafeRawBufferPointer, _ output: UnsafeMutableRawBufferPointer, _ step: inout Step
+        _ input: UnsafeRawBufferPointer, _ output: UnsafeMutableRawBufferPointer, _ step: inout DecodingStep
     ) throws(CompressionError) {
         // zlib counts in 32 bits; what is over comes with the next round.
         let inputCount = min(input.count, 1 << 30)
@@ -97,7 +89,6 @@ package struct GzipDecoder: ~Copyable {
         }
     }
 
-    /// Says that there is no more input; throws where a member has not ended.
     package borrowing func finish() throws(CompressionError) {
         switch state {
         case .inside: throw error(.truncated, "the gzip stream is truncated; copy or write the file again")

@@ -48,17 +48,23 @@ package struct AtomicFileWriter: ~Copyable {
     }
 
     /// Makes the file durable under its name, replacing what was there.
-    package consuming func commit() throws(StorageError) {
-        do {
-            try file.synchronize()
-        } catch {
-            throw error.told(of: path)
+    ///
+    /// - Parameter durably: false does not wait for the disk. The name still appears with the whole content or
+    ///   not at all as long as the machine runs; a power failure can leave it with less, so that whoever goes
+    ///   on after a start of the machine must compare it with what was written.
+    package consuming func commit(durably: Bool = true) throws(StorageError) {
+        if durably {
+            do {
+                try file.synchronize()
+            } catch {
+                throw error.told(of: path)
+            }
         }
         guard rename(temporary, path) == 0 else {
             throw StorageError(errno: errno, path: path, doing: "name the finished file")
         }
         isCommitted = true
-        try Folder.synchronize(Folder.parent(of: path))
+        if durably { try Folder.synchronize(Folder.parent(of: path)) }
     }
 
     /// Makes the file durable under its name unless something is there already; false where there is. Of

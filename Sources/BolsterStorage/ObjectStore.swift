@@ -1,97 +1,90 @@
-import Glibc
-
-/// Named byte strings under one root: a folder on a local or network file system. Names are relative, of
-/// components between single slashes. A name's content is written whole or not at all, and durable when the
-/// call returns.
+/// Named byte strings under one root: a folder on a local or network file system, or a bucket with a prefix
+/// ("s3://bucket/prefix"). Names are relative, of components between single slashes. A name's content is
+/// written whole or not at all, and durable when the call returns.
+///
+/// What a bucket's endpoint, region and credentials are comes from environment and profile files and is
+/// looked up when it is first needed.
 package struct ObjectStore: Sendable {
-    /// The folder, an absolute path or one relative to the process's.
+    /// The folder, an absolute path or one relative to the process's; or "s3://bucket/prefix".
     package let root: String
+    private let backend: any StoreBackend
 
-    package init(root: String) { self.root = root }
+    package init(root: String) {
+        self.root = root
+        backend = root.hasPrefix(S3Location.scheme) ? S3Store(root: root) : LocalStore(root: root)
+    }
+
+    init(root: String, client: S3Client) {
+        self.root = root
+        backend = S3Store(root: root, client: client)
+    }
+
+    /// Whether the root is a folder: what is written is then durable without going over a network by HTTP.
+    package var isLocal: Bool { !root.hasPrefix(S3Location.scheme) }
 
     /// Writes or replaces.
     package func write(_ name: String, _ bytes: [UInt8]) throws(StorageError) {
-        var writer = try AtomicFileWriter(path: location(of: name))
-        try writer.append(bytes)
-        try writer.commit()
+        try backend.write(location(of: name), bytes)
     }
 
     /// Writes unless the name is taken, and says whether it did. Of several callers, on several machines too,
     /// exactly one gets true.
     package func createExclusively(_ name: String, _ bytes: [UInt8]) throws(StorageError) -> Bool {
-        var writer = try AtomicFileWriter(path: location(of: name))
-        try writer.append(bytes)
-        return try writer.commitExclusively()
+        try backend.createExclusively(location(of: name), bytes)
+    }
+
+    /// What is too long for memory is written through this; nothing is there until its commit.
+    package func writer(_ name: String) throws(StorageError) -> ObjectWriter {
+        ObjectWriter(try backend.sink(location(of: name)))
     }
 
     package func read(_ name: String) throws(StorageError) -> [UInt8] {
-        let path = try location(of: name)
-        let file = try FileHandle(opening: path, O_RDONLY, doing: "open")
-        let status = try file.status()
-        guard status.st_mode & S_IFMT == S_IFREG else {
-            throw StorageError(.notAFile, path: path, "cannot read: it is no plain file")
-        }
-        var bytes: [UInt8] = []
-        // One more than the size, so that the end is seen without growing.
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Int(status.st_size) + 1, alignment: 1)
-        defer { buffer.deallocate() }
-        while true {
-            let count = try file.read(into: buffer)
-            if count == 0 { return bytes }
-            bytes.append(contentsOf: UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-        }
+        try backend.read(location(of: name), range: nil)
     }
 
-    /// All names that begin with `prefix`, sorted by their bytes. Unfinished temporary files are none.
-    package func list(prefix: String) throws(StorageError) -> [String] {
-        // Only the folders that can hold such names are read.
-        let folder = prefix.lastIndex(of: "/").map { String(prefix[..<$0]) } ?? ""
-        if !folder.isEmpty { _ = try location(of: folder) }
-        var names: [String] = []
-        var open = [folder]
-        while let folder = open.popLast() {
-            for base in try existingNames(in: folder) where !AtomicFileWriter.isTemporary(base) {
-                let name = folder.isEmpty ? base : folder + "/" + base
-                // A folder on the way to the prefix, or under it.
-                let isUnder = name.utf8.starts(with: prefix.utf8)
-                guard isUnder || prefix.utf8.starts(with: (name + "/").utf8) else { continue }
-                var status = stat()
-                guard lstat(Folder.join(root, name), &status) == 0 else {
-                    if errno == ENOENT { continue }
-                    throw StorageError(errno: errno, path: Folder.join(root, name), doing: "look at")
-                }
-                switch status.st_mode & S_IFMT {
-                case S_IFDIR: open.append(name)
-                case S_IFREG: if isUnder { names.append(name) }
-                default: break
-                }
-            }
+    /// Bytes `range` of the content; fewer where it ends before.
+    package func read(_ name: String, range: Range<Int64>) throws(StorageError) -> [UInt8] {
+        precondition(range.lowerBound >= 0, "content begins at 0")
+        return range.isEmpty ? [] : try backend.read(location(of: name), range: range)
+    }
+
+    /// Bytes of the content.
+    package func size(_ name: String) throws(StorageError) -> Int64 {
+        let location = try location(of: name)
+        guard let size = try backend.size(location) else {
+            throw StorageError(.notFound, path: location, "is not there; check the name")
         }
-        return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+        return size
+    }
+
+    /// All names that begin with `prefix`, sorted by their bytes. What was never committed is none.
+    package func list(prefix: String) throws(StorageError) -> [String] {
+        if let slash = prefix.lastIndex(of: "/") { _ = try location(of: String(prefix[..<slash])) }
+        return try backend.list(prefix: prefix)
     }
 
     /// Removes the name; an absent one is no error.
     package func delete(_ name: String) throws(StorageError) {
-        let path = try location(of: name)
-        guard unlink(path) == 0 else {
-            if errno == ENOENT { return }
-            throw StorageError(errno: errno, path: path, doing: "remove")
-        }
-        try Folder.synchronize(Folder.parent(of: path))
+        try backend.delete(location(of: name))
     }
 
     package func exists(_ name: String) throws(StorageError) -> Bool {
-        let path = try location(of: name)
-        var status = stat()
-        if stat(path, &status) == 0 { return true }
-        guard errno == ENOENT || errno == ENOTDIR else {
-            throw StorageError(errno: errno, path: path, doing: "look at")
-        }
-        return false
+        try backend.size(location(of: name)) != nil
     }
 
-    /// The path of a name. Throws where the name would leave the root: absolute, empty, or with an empty, "."
-    /// or ".." component.
+    /// Removes what writers that were killed left: temporary files, uploads that were never completed. What
+    /// is younger than `age` may still be written by somebody.
+    ///
+    /// - Returns: how many there were.
+    @discardableResult
+    package func removeUnfinished(
+        under folder: String = "", olderThan age: Duration
+    ) throws(StorageError) -> Int {
+        if !folder.isEmpty { _ = try location(of: folder) }
+        return try backend.removeUnfinished(under: folder, olderThan: age)
+    }
+
+    /// The path or URL of a name: what `ByteReader` opens. Throws for a name that leaves the root.
     package func location(of name: String) throws(StorageError) -> String {
         let components = name.split(separator: "/", omittingEmptySubsequences: false)
         let isUnsafe = components.contains { component in
@@ -104,12 +97,20 @@ package struct ObjectStore: Sendable {
         }
         return Folder.join(root, name)
     }
+}
 
-    private func existingNames(in folder: String) throws(StorageError) -> [String] {
-        do {
-            return try Folder.names(in: folder.isEmpty ? root : Folder.join(root, folder))
-        } catch  where error.code == .notFound || error.errno == ENOTDIR {
-            return []
-        }
-    }
+/// What keeps an `ObjectStore`'s content. Locations are those of `ObjectStore.location(of:)`, so that names
+/// were checked before.
+protocol StoreBackend: Sendable {
+    func write(_ location: String, _ bytes: [UInt8]) throws(StorageError)
+    func createExclusively(_ location: String, _ bytes: [UInt8]) throws(StorageError) -> Bool
+    func sink(_ location: String) throws(StorageError) -> any ObjectSink
+    /// All of it without a range.
+    func read(_ location: String, range: Range<Int64>?) throws(StorageError) -> [UInt8]
+    /// Nil where there is nothing.
+    func size(_ location: String) throws(StorageError) -> Int64?
+    /// Names, relative to the root.
+    func list(prefix: String) throws(StorageError) -> [String]
+    func delete(_ location: String) throws(StorageError)
+    func removeUnfinished(under folder: String, olderThan age: Duration) throws(StorageError) -> Int
 }

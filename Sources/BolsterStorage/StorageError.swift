@@ -1,6 +1,6 @@
 import Glibc
 
-/// What storage throws: which path, what happened, what to do.
+/// What storage throws: which path or URL, what happened, what to do.
 package struct StorageError: Error, Equatable, Sendable, CustomStringConvertible {
     package enum Code: String, Sendable, Equatable {
         case notFound, permissionDenied, readOnly, full, tooManyOpenFiles, alreadyExists, notAFile
@@ -12,6 +12,14 @@ package struct StorageError: Error, Equatable, Sendable, CustomStringConvertible
         case changed
         /// Compressed bytes that do not decompress.
         case damaged
+        /// No credentials, or ones that are not accepted.
+        case credentials
+        /// This machine's clock and the server's differ too much for signed requests.
+        case clockSkew
+        /// An endpoint, a region or a profile that cannot be, or a server that lacks what is needed.
+        case misconfigured
+        /// The server did not answer, or asked to come back, until patience ended: later may be better.
+        case unreachable
         /// The system's error, told in the message.
         case failed
     }
