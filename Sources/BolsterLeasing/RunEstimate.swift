@@ -6,7 +6,8 @@
 ///
 /// *The run's* remaining time does not depend on who works where now. Every committed chunk has told how long
 /// it occupied a device, so a stage's samples left come to device time left; all stages together, divided by
-/// the devices connected, come to the time left. Stages that have not begun, whose samples nobody can price
+/// the devices connected, come to the time left; but no stage is done by more devices than it has units
+/// left, which is what counts towards the end. Stages that have not begun, whose samples nobody can price
 /// yet, are named in `unpriced`, and `remaining` is a lower bound then.
 package struct RunEstimate: Equatable, Sendable {
     package struct Stage: Equatable, Sendable {
@@ -39,17 +40,26 @@ package struct RunEstimate: Equatable, Sendable {
         stages = estimates
         unpriced = []
         var left = 0.0
+        var longest = 0.0
         var done = 0.0
+        let devices = status.devices.reduce(0) { $0 + $1.connected }
         for (stage, price) in zip(status.stages, prices) where stage.settled < stage.units {
             if let price, let samples = stage.samplesLeft {
                 left += price * Double(samples)
+                longest = max(
+                    longest,
+                    price * Double(samples) / Double(max(1, min(devices, stage.units - stage.settled))))
             } else {
                 unpriced.append(stage.stage)
             }
         }
         for (stage, price) in zip(status.stages, prices) { done += (price ?? 0) * Double(stage.samples) }
         fraction = Self.fraction(estimates, done: done, left: left, isPriced: unpriced.isEmpty)
-        remaining = Self.remaining(status, estimates, left: left, unpriced: unpriced)
+        if status.stages.allSatisfy({ $0.settled == $0.units }) {
+            remaining = .zero
+        } else if devices > 0, left > 0 || unpriced.isEmpty {
+            remaining = .seconds(min(1e9, max(longest, left / Double(devices))))
+        }
     }
 
     private static func estimate(_ stage: StageStatus, source: Stage?) -> Stage {
@@ -83,17 +93,6 @@ package struct RunEstimate: Equatable, Sendable {
         if stages.allSatisfy({ $0.fraction == 1 }) { return 1 }
         if isPriced, done + left > 0 { return min(0.999, done / (done + left)) }
         return stages.isEmpty ? 1 : stages.reduce(0) { $0 + $1.fraction } / Double(stages.count)
-    }
-
-    private static func remaining(
-        _ status: StatusReply, _ stages: [Stage], left: Double, unpriced: [String]
-    ) -> Duration? {
-        if status.stages.allSatisfy({ $0.settled == $0.units }) { return .zero }
-        let connected = status.devices.reduce(0) { $0 + $1.connected }
-        guard connected > 0, left > 0 || unpriced.isEmpty, unpriced.count < status.stages.count else {
-            return nil
-        }
-        return .seconds(min(1e9, left / Double(connected)))
     }
 
     /// Device time that one sample of a stage took in the mean, in seconds; nil before any is committed.

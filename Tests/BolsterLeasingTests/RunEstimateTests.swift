@@ -65,6 +65,14 @@ private func use(_ stage: String, _ samples: Int, _ seconds: Int) -> DeviceUse {
         }
     }
 
+    @Test("A stage's last units keep only so many devices busy") func tail() {
+        let uses = [use("captions", 400, 800), use("texts", 100, 10)]
+        let estimate = RunEstimate(
+            status(
+                captions: (9, 950, 50, 20), texts: (10, 1000, 0, 0), uses: uses, devices: 8))
+        #expect(estimate.remaining == .seconds(100))
+    }
+
     @Test("A stage that has not begun makes the time a lower bound, by name") func unpriced() {
         let estimate = RunEstimate(
             status(

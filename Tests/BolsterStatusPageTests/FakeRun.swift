@@ -42,7 +42,7 @@ struct FakeRun {
         ]
         status.uses = [
             DeviceUse(
-                stage: "captions.syn_text", device: "cuda", samples: 6_300_672, time: .seconds(240_000 * 36)),
+                stage: "captions.syn_text", device: "cuda", samples: 6_300_672, time: .seconds(6_300_672 * 32 / 10)),
             DeviceUse(stage: "views", device: "cuda", samples: 8_212_480, time: .seconds(12_000 * 36)),
             DeviceUse(stage: "texts.ground_truth", device: "cuda", samples: total, time: .seconds(900 * 36)),
             DeviceUse(
@@ -52,7 +52,7 @@ struct FakeRun {
         status.devices = [
             DeviceStatus(device: "cpu", connected: workers / 50, held: .seconds(90_000)),
             DeviceStatus(
-                device: "cuda", connected: workers - workers / 50, held: .seconds(261_000 * 36)),
+                device: "cuda", connected: workers - workers / 50, held: .seconds(702_000 * 36)),
         ]
         status.silent = .milliseconds(1_400)
     }

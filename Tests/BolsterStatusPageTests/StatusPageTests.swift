@@ -45,8 +45,8 @@ private let token = "0123456789abcdef0123"
         #expect(json["run"] as? String == "datacompdr-12m")
         #expect((json["stages"] as? [Any])?.count == 4)
         #expect((json["workers"] as? [String: Any])?["connected"] as? Int == 10_000)
-        // 261,000 device-centihours at 2.5 an hour.
-        #expect(json["cost"] as? Double == 261_000 * 36 / 3600 * 2.5)
+        // 7,020 device-hours at 2.5 each.
+        #expect(json["cost"] as? Double == 17_550)
         #expect((json["remaining"] as? Double ?? 0) > 0)
     }
 

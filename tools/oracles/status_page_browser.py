@@ -8,10 +8,11 @@ request to elsewhere, a page wider than its window, text that is cut off or hard
 """
 
 import pathlib
+import re
 import shutil
 import sys
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 WIDTHS = [360, 768, 1280]
 
@@ -92,20 +93,19 @@ def interact(page, pictures):
     check("10,000" in page.locator("#crew").inner_text(), "ten thousand workers")
     check(page.locator("#workers tr").count() == 25, "a page of workers")
     page.locator("#next").click()
-    page.wait_for_function("document.getElementById('page-of').textContent.startsWith('2 of 400')")
+    expect(page.locator("#page-of")).to_have_text(re.compile("^2 of 400"))
     page.locator("[data-sort=silent]").click()
-    page.wait_for_function("document.querySelector('#workers tr td:last-child').textContent === '41 s'")
+    expect(page.locator("#workers tr td:last-child").first).to_have_text("41 s")
     page.fill("#search", "gpu0007")
-    page.wait_for_function("document.querySelectorAll('#workers tr').length === 8")
+    expect(page.locator("#workers tr")).to_have_count(8)
     page.locator("#spans [data-span=day]").click()
-    page.wait_for_function("document.querySelector('#chart svg').textContent.includes('h')")
+    expect(page.locator("#chart svg")).to_contain_text(" h")
     box = page.locator("#chart").bounding_box()
     page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + 80)
     check("ago" in page.locator("#chart .tip").inner_text(), "the cursor reads out")
     page.locator("#chart").screenshot(path=pictures / "status-cursor.png")
     page.locator("#failures button").first.click()
-    page.wait_for_selector("#retry-note:not([hidden])")
-    page.wait_for_function("document.getElementById('retry-note').textContent.includes('new attempts')")
+    expect(page.locator("#retry-note")).to_contain_text("new attempts")
     before = page.locator("#since").inner_text()
     page.wait_for_timeout(4500)
     check(page.locator("#since").inner_text() != before, "the page goes on by itself")

@@ -3,6 +3,8 @@
 import { rate, time } from "./format.js";
 
 const NS = "http://www.w3.org/2000/svg";
+// Seconds between two marks on the time axis.
+const STEPS = [10, 30, 60, 300, 600, 900, 1800, 3600, 7200, 14400, 21600, 43200, 86400, 172800, 432000];
 const MARGIN = { left: 46, right: 8, top: 8, bottom: 24 };
 
 function node(name, attributes, parent) {
@@ -74,12 +76,13 @@ export class Chart {
       const label = node("text", { x: MARGIN.left - 8, y: y(value) + 4, "text-anchor": "end" }, svg);
       label.textContent = rate(value);
     }
-    const count = width < 500 ? 3 : 5;
-    for (let step = 0; step <= count; step += 1) {
-      const ago = (span * step) / count;
-      const anchor = step === 0 ? "end" : step === count ? "start" : "middle";
+    const most = width < 500 ? 3 : 6;
+    const step = STEPS.find((seconds) => span / seconds <= most) ?? STEPS.at(-1);
+    for (let ago = 0; ago <= span; ago += step) {
+      // The outermost label may not stand out of the picture.
+      const anchor = ago === 0 ? "end" : x(ago) < MARGIN.left + 20 ? "start" : "middle";
       const label = node("text", { x: x(ago), y: height - 5, "text-anchor": anchor }, svg);
-      label.textContent = step === 0 ? "now" : `−${time(ago).replace(" 00 s", "").replace(" 00 min", "")}`;
+      label.textContent = ago === 0 ? "now" : `−${time(ago).replace(/ 00 (s|min|h)$/, "")}`;
     }
   }
 

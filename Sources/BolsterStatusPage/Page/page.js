@@ -158,9 +158,8 @@ function costs(s) {
   const rows = s.uses.map((use) => {
     const row = element("tr", "", element("td", "name", use.stage), element("td", "", use.device));
     const per = use.samples ? (use.seconds / use.samples) * 1e6 : 0;
-    for (const text of [count(use.samples), hours(use.seconds), `${hours(per)} h`]) {
-      row.append(element("td", "number", text));
-    }
+    row.append(element("td", "number wide", count(use.samples)));
+    for (const text of [hours(use.seconds), `${hours(per)} h`]) row.append(element("td", "number", text));
     row.append(element("td", "number priced", use.cost === null ? "" : money(use.cost)));
     return row;
   });
@@ -172,7 +171,8 @@ function costs(s) {
   $("uses").replaceChildren(...rows);
   $("held").replaceChildren(...s.devices.map((device) => {
     const row = element("tr", "", element("td", "", "held by workers"), element("td", "", device.device));
-    for (const text of ["", hours(device.heldSeconds), ""]) row.append(element("td", "number", text));
+    row.append(element("td", "wide"));
+    for (const text of [hours(device.heldSeconds), ""]) row.append(element("td", "number", text));
     row.append(element("td", "number priced", device.cost === null ? "" : money(device.cost)));
     return row;
   }));
