@@ -17,7 +17,7 @@
 
 /* An estimate is the sum of the 25 mean values, weighted, times the quantizer of DC, over 256 times its own
  * quantizer. Weights for horizontal frequencies; their transposes serve the vertical ones. */
-typedef int16_t weights[25];
+typedef int weights[25];
 
 /* For blocks of which nothing but the mean value is known. */
 static const weights mean = {
@@ -55,21 +55,32 @@ struct neighbourhood {
     int last_column;
 };
 
-static void gather_means(const struct neighbourhood *around, int column, int out[25]) {
-    for (int index = 0; index < 25; index++) {
-        int at = column + index % 5 - 2;
+/* The mean values row by row and column by column. */
+struct means {
+    int plain[25], transposed[25];
+};
+
+/* False where all are equal: then every estimate is what the block has already, because the weights of an
+ * estimate add up to 0, those of the mean to 256. */
+static bool gather_means(const struct neighbourhood *around, int column, struct means *means) {
+    int differences = 0;
+    for (int across = 0; across < 5; across++) {
+        int at = column + across - 2;
         at = at < 0 ? 0 : at > around->last_column ? around->last_column : at;
-        out[index] = around->rows[index / 5][at][0];
+        for (int down = 0; down < 5; down++) {
+            int mean = around->rows[down][at][0];
+            means->plain[down * 5 + across] = means->transposed[across * 5 + down] = mean;
+            differences |= mean ^ means->plain[0];
+        }
     }
+    return differences != 0;
 }
 
 /* `unknown` lowest bits of the coefficient are not known, or none of it is where that is negative. */
-static JCOEF predict(const weights *weights, bool transposed, const int means[25], const JQUANT_TBL *table,
-    int position, int unknown) {
-    long sum = 0;
-    for (int index = 0; index < 25; index++) {
-        sum += (*weights)[transposed ? index % 5 * 5 + index / 5 : index] * means[index];
-    }
+static JCOEF predict(
+    const weights *weights, const int means[25], const JQUANT_TBL *table, int position, int unknown) {
+    int sum = 0;
+    for (int index = 0; index < 25; index++) sum += (*weights)[index] * means[index];
     long quantizer = table->quantval[position];
     long magnitude = (quantizer * 128 + labs(sum) * table->quantval[0]) / (quantizer * 256);
     if (unknown > 0 && magnitude >= 1L << unknown) magnitude = (1L << unknown) - 1;
@@ -77,17 +88,17 @@ static JCOEF predict(const weights *weights, bool transposed, const int means[25
 }
 
 static void smooth_block(
-    JCOEF *block, const int means[25], const JQUANT_TBL *table, const int known[SMOOTHED]) {
+    JCOEF *block, const struct means *means, const JQUANT_TBL *table, const int known[SMOOTHED]) {
     bool alone = true;
     for (int index = 1; index < SMOOTHED; index++) alone = alone && known[index] == -1;
     for (int index = 1; index < SMOOTHED; index++) {
         const struct estimate *estimate = &estimates[index];
         const weights *weights = alone ? estimate->alone : estimate->with_others;
         if (!weights || known[index] == 0 || block[estimate->position] != 0) continue;
-        block[estimate->position] =
-            predict(weights, estimate->transposed, means, table, estimate->position, known[index]);
+        const int *values = estimate->transposed ? means->transposed : means->plain;
+        block[estimate->position] = predict(weights, values, table, estimate->position, known[index]);
     }
-    if (alone) block[0] = predict(estimates[0].alone, false, means, table, 0, 0);
+    if (alone) block[0] = predict(estimates[0].alone, means->plain, table, 0, 0);
 }
 
 /* How many block rows of the component the present row of MCUs has. */
@@ -126,11 +137,12 @@ static void smooth_component(j_decompress_ptr decoder, int index, JSAMPARRAY out
             around.rows[step + 2] = blocks[row + (step < -above ? -above : step > below ? below : step)];
         }
         for (int column = 0; column <= around.last_column; column++) {
-            int means[25];
+            struct means means;
             _Alignas(32) JBLOCK block;
-            gather_means(&around, column, means);
             memcpy(block, blocks[row][column], sizeof block);
-            smooth_block(block, means, component->quant_table, known);
+            if (gather_means(&around, column, &means)) {
+                smooth_block(block, &means, component->quant_table, known);
+            }
             decoder->idct->inverse_DCT[index](
                 decoder, component, block, out, (JDIMENSION)(column * component->DCT_scaled_size));
         }
