@@ -1,12 +1,42 @@
 """The graphs of a model package, as PyTorch modules around an OpenCLIP model's own parts.
 
 ImageTower and TextTower are a teacher's; CrossMemory (image to keys and values of cross-attention) and
-DecoderStep (one token against the caches) a captioner's. ModelPackage.md gives their inputs and outputs.
+DecoderStep (one token against the caches) a captioner's. ModelPackage.md gives their inputs and outputs. A
+model in half precision takes and gives half-precision pixels, keys and values; embeddings and logits are
+float32 always, so that a length of 1 and a sum of probabilities are those of the wider format.
 """
+
+import copy
 
 import torch
 import torch.nn.functional as F
 from torch import nn
+
+
+class WideConvolution(nn.Module):
+    """A convolution in float32 inside a model of another precision."""
+
+    def __init__(self, convolution):
+        super().__init__()
+        self.convolution = convolution
+
+    def forward(self, x):
+        return self.convolution(x.float()).to(x.dtype)
+
+
+def in_precision(module, kind):
+    """A copy of a module that computes in a type; the module itself for float32. ONNX has no convolution in bfloat16 before its operator
+    set 22, which few devices' kernels follow, so that those stay in float32."""
+    if kind == torch.float32:
+        return module
+    converted = copy.deepcopy(module).to(kind)
+    if kind != torch.bfloat16:
+        return converted
+    for name, part in module.named_modules():
+        if isinstance(part, nn.Conv2d):
+            owner, _, attribute = name.rpartition(".")
+            setattr(converted.get_submodule(owner), attribute, WideConvolution(copy.deepcopy(part)))
+    return converted
 
 
 class ImageTower(nn.Module):
@@ -17,7 +47,7 @@ class ImageTower(nn.Module):
         self.model = model
 
     def forward(self, pixels):
-        return F.normalize(self.model.encode_image(pixels), dim=-1)
+        return F.normalize(self.model.encode_image(pixels).float(), dim=-1)
 
 
 class TextTower(nn.Module):
@@ -28,7 +58,7 @@ class TextTower(nn.Module):
         self.model = model
 
     def forward(self, ids):
-        return F.normalize(self.model.encode_text(ids), dim=-1)
+        return F.normalize(self.model.encode_text(ids).float(), dim=-1)
 
 
 def heads_apart(values, heads):
@@ -112,4 +142,4 @@ class DecoderStep(nn.Module):
         logits = self.decoder.ln_final(x)
         if self.decoder.text_projection is not None:
             logits = logits @ self.decoder.text_projection
-        return logits, torch.stack(keys, dim=1), torch.stack(values, dim=1)
+        return logits.float(), torch.stack(keys, dim=1), torch.stack(values, dim=1)

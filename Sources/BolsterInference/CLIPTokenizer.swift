@@ -28,18 +28,22 @@ package struct CLIPTokenizer: Sendable {
 
     /// Reads the package's vocabulary and merge list.
     package init(_ package: ModelPackage) throws(InferenceError) {
+        guard case .bytePairs(let start, let vocabulary, let merges) = package.text.tokenizer else {
+            throw InferenceError(
+                .packageInvalid, "\(package.directory) has no CLIP vocabulary, which a captioner needs",
+                file: package.directory)
+        }
         let limit = 1 << 28
-        let vocabulary = package.path(package.text.vocabulary)
-        let merges = package.path(package.text.merges)
+        let (words, pairs) = (package.path(vocabulary), package.path(merges))
         try self.init(
-            text: package.text, vocabularyFile: vocabulary,
-            vocabulary: try PackageFile.bytes(of: vocabulary, atMost: limit), mergesFile: merges,
-            merges: try PackageFile.bytes(of: merges, atMost: limit))
+            text: package.text, start: start, vocabularyFile: words,
+            vocabulary: try PackageFile.bytes(of: words, atMost: limit), mergesFile: pairs,
+            merges: try PackageFile.bytes(of: pairs, atMost: limit))
     }
 
     init(
-        text: ModelPackage.Text, vocabularyFile: String, vocabulary: [UInt8], mergesFile: String,
-        merges mergesBytes: [UInt8]
+        text: ModelPackage.Text, start: Int, vocabularyFile: String, vocabulary: [UInt8],
+        mergesFile: String, merges mergesBytes: [UInt8]
     ) throws(InferenceError) {
         let keys = try JSONObject(file: vocabularyFile, bytes: vocabulary)
         var ids: [String: Int32] = [:]
@@ -58,11 +62,11 @@ package struct CLIPTokenizer: Sendable {
         }
         let startID = try id(Self.startText)
         let endID = try id(Self.endText)
-        guard Int(startID) == text.start, Int(endID) == text.end else {
+        guard Int(startID) == start, Int(endID) == text.end else {
             throw InferenceError(
                 .packageInvalid,
                 "\(vocabularyFile) has \(Self.startText) = \(startID) and \(Self.endText) = \(endID); "
-                    + "model.json says \(text.start) and \(text.end)", file: vocabularyFile)
+                    + "model.json says \(start) and \(text.end)", file: vocabularyFile)
         }
         var inner: [Int32] = []
         var final: [Int32] = []
@@ -75,7 +79,7 @@ package struct CLIPTokenizer: Sendable {
         self.final = final
         self.bytes = bytes
         self.merges = try Self.merges(mergesBytes, file: mergesFile, ids: ids)
-        start = text.start
+        self.start = start
         end = text.end
         pad = text.pad
         contextLength = text.contextLength

@@ -4,8 +4,13 @@
 ///     cache_keys  [slot][layer][head][position][d]            `capacity` positions per head
 ///     new_keys    [slot][layer][head][1][d]                   copied to the row's position after a step
 extension Captioner {
-    /// Floats of one image's cross keys, and of its cross values.
-    private var crossWidth: Int { shape.crossLayers * shape.heads * shape.imageTokens * shape.headWidth }
+    /// Bytes of one number of a cache.
+    private var numberBytes: Int { package.precision.element.byteCount }
+
+    /// Bytes of one image's cross keys, and of its cross values.
+    private var crossBytes: Int {
+        shape.crossLayers * shape.heads * shape.imageTokens * shape.headWidth * numberBytes
+    }
 
     /// Gives the step graph memory for this many slots with this many cache rows each.
     func bindStep(slots: Int, capacity: Int) throws(InferenceError) {
@@ -29,49 +34,55 @@ extension Captioner {
             try image.bind(
                 "cross_\(part)", [count, shape.crossLayers, shape.heads, shape.imageTokens, shape.headWidth])
         }
-        _ = image.floats("pixels").update(fromContentsOf: pixels)
+        if package.precision == .fp32 {
+            _ = image.floats("pixels").update(fromContentsOf: pixels)
+        } else {
+            HalfFloats.round(pixels, into: image.bytes("pixels"), as: package.precision)
+        }
         try image.run()
     }
 
     /// Copies an encoded image's cross keys and values into a slot.
     func copyCross(encodedRow: Int, toSlot slot: Int) {
-        let width = crossWidth
+        let width = crossBytes
         for part in ["keys", "values"] {
-            let source = image.floats("cross_\(part)")[encodedRow * width..<(encodedRow + 1) * width]
-            let target = step.floats("cross_\(part)")[slot * width..<(slot + 1) * width]
-            _ = UnsafeMutableBufferPointer(rebasing: target).update(fromContentsOf: source)
+            let source = image.bytes("cross_\(part)")[encodedRow * width..<(encodedRow + 1) * width]
+            let target = step.bytes("cross_\(part)")[slot * width..<(slot + 1) * width]
+            UnsafeMutableRawBufferPointer(rebasing: target)
+                .copyMemory(from: UnsafeRawBufferPointer(rebasing: source))
         }
     }
 
     /// Moves a slot's caches to another slot.
     func moveSlot(_ source: Int, to target: Int, cacheRows: Int, capacity: Int) {
-        let cacheWidth = shape.layers * shape.heads * capacity * shape.headWidth
+        let cacheBytes = shape.layers * shape.heads * capacity * shape.headWidth * numberBytes
         for part in ["keys", "values"] {
-            Self.moveBlock(step.floats("cross_\(part)"), from: source, to: target, width: crossWidth)
+            Self.moveBlock(step.bytes("cross_\(part)"), from: source, to: target, width: crossBytes)
             if cacheRows > 0 {
-                Self.moveBlock(step.floats("cache_\(part)"), from: source, to: target, width: cacheWidth)
+                Self.moveBlock(step.bytes("cache_\(part)"), from: source, to: target, width: cacheBytes)
             }
         }
     }
 
     private static func moveBlock(
-        _ memory: UnsafeMutableBufferPointer<Float>, from source: Int, to target: Int, width: Int
+        _ memory: UnsafeMutableRawBufferPointer, from source: Int, to target: Int, width: Int
     ) {
-        let block = UnsafeMutableBufferPointer(rebasing: memory[target * width..<(target + 1) * width])
-        _ = block.update(fromContentsOf: memory[source * width..<(source + 1) * width])
+        let block = UnsafeMutableRawBufferPointer(rebasing: memory[target * width..<(target + 1) * width])
+        block.copyMemory(
+            from: UnsafeRawBufferPointer(rebasing: memory[source * width..<(source + 1) * width]))
     }
 
     /// Writes the keys and values that the last step computed for a slot into its caches.
     func appendCache(slot: Int, position: Int, capacity: Int) {
         let heads = shape.layers * shape.heads
-        let width = shape.headWidth
+        let width = shape.headWidth * numberBytes
         for part in ["keys", "values"] {
-            guard let added = step.floats("new_\(part)").baseAddress,
-                let cache = step.floats("cache_\(part)").baseAddress
+            guard let added = step.bytes("new_\(part)").baseAddress,
+                let cache = step.bytes("cache_\(part)").baseAddress
             else { preconditionFailure("the caches are empty") }
             for head in slot * heads..<(slot + 1) * heads {
-                (cache + (head * capacity + position) * width).update(
-                    from: added + head * width, count: width)
+                (cache + (head * capacity + position) * width).copyMemory(
+                    from: added + head * width, byteCount: width)
             }
         }
     }

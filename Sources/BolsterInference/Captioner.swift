@@ -49,9 +49,8 @@ package final class Captioner {
         let words = tokenizer
         fullStops = Set((0..<package.text.vocabularySize).filter { words.holdsFullStop($0) })
         image = try GraphSession(
-            path: package.path("image.onnx"), runtime: runtime, device: device, threads: threads)
-        step = try GraphSession(
-            path: package.path("step.onnx"), runtime: runtime, device: device, threads: threads)
+            "image.onnx", of: package, runtime: runtime, device: device, threads: threads)
+        step = try GraphSession("step.onnx", of: package, runtime: runtime, device: device, threads: threads)
         try Self.requireShapes(of: image, step, package, shape)
     }
 
@@ -109,45 +108,15 @@ package final class Captioner {
         return String(text)
     }
 
-    /// Decodes the package's probe greedily and compares with what OpenCLIP decoded when it was made:
-    /// first logits within `ModelProbe.tolerance` of their largest, tokens exactly.
-    package func runProbe() throws(InferenceError) {
-        let probe = try CaptionerProbe(package, shape: shape)
-        let decoding = CaptionDecoding(
-            method: .greedy, minLength: shape.decoding.minLength, maxLength: shape.maximumLength)
-        let keys = (0..<CaptionerProbe.count).map { String($0) }
-        let (first, tokens) = try probe.pixels.withUnsafeBufferPointer { (pixels) throws(InferenceError) in
-            (
-                try firstLogits(pixels, count: CaptionerProbe.count),
-                try decode(
-                    pixels: pixels, keys: keys, captionsPerImage: 1, seed: 0, decoding: decoding,
-                    keep: .everything,
-                    batch: CaptionerProbe.count)
-            )
-        }
-        let scale = probe.firstLogits.reduce(Float(1)) { max($0, abs($1)) }
-        try ModelProbe.compare(first, probe.firstLogits, "first_logits", package, scale: scale)
-        for index in 0..<CaptionerProbe.count {
-            let row = probe.greedyIDs[index * shape.maximumLength..<(index + 1) * shape.maximumLength]
-            let expected = row.dropFirst().prefix { $0 != tokenizer.end && $0 != tokenizer.pad }.map {
-                Int($0)
-            }
-            guard Array(tokens[index][0].dropFirst()) == expected else {
-                throw InferenceError(
-                    .probeFailed,
-                    "\(package.directory): the probe's image \(index) gives the tokens "
-                        + "\(tokens[index][0].dropFirst()), OpenCLIP gave \(expected): this device or build "
-                        + "computes wrongly", file: package.path(package.probe))
-            }
-        }
-    }
-
     private static func requireShapes(
         of image: borrowing GraphSession, _ step: borrowing GraphSession, _ package: ModelPackage,
         _ shape: ModelPackage.CaptionerShape
     ) throws(InferenceError) {
-        func floats(_ name: String, _ dimensions: [Int]) -> TensorDeclaration {
-            TensorDeclaration(name: name, element: TensorElement.float32.rawValue, dimensions: dimensions)
+        func floats(
+            _ name: String, _ dimensions: [Int], _ element: TensorElement? = nil
+        ) -> TensorDeclaration {
+            let element = element ?? package.precision.element
+            return TensorDeclaration(name: name, element: element.rawValue, dimensions: dimensions)
         }
         func integers(_ name: String) -> TensorDeclaration {
             TensorDeclaration(name: name, element: TensorElement.int64.rawValue, dimensions: [-1])
@@ -165,7 +134,7 @@ package final class Captioner {
                 floats("cross_values", cross), floats("cache_keys", cache), floats("cache_values", cache),
             ],
             outputs: [
-                floats("logits", [-1, package.text.vocabularySize]), floats("new_keys", added),
+                floats("logits", [-1, package.text.vocabularySize], .float32), floats("new_keys", added),
                 floats("new_values", added),
             ])
     }

@@ -4,9 +4,12 @@ import COnnxRuntime
 enum TensorElement: Int32 {
     case float32 = 1
     case int64 = 7
+    case float16 = 10
+    case bfloat16 = 16
 
     var byteCount: Int {
         switch self {
+        case .float16, .bfloat16: 2
         case .float32: 4
         case .int64: 8
         }
@@ -16,6 +19,8 @@ enum TensorElement: Int32 {
         switch self {
         case .float32: "float32"
         case .int64: "int64"
+        case .float16: "float16"
+        case .bfloat16: "bfloat16"
         }
     }
 }
@@ -55,10 +60,15 @@ struct GraphSession: ~Copyable {
     private let memoryInfo: OpaquePointer
     private var bound: [String: BoundTensor] = [:]
 
-    /// Loads a graph. `threads` is the number of threads inside one operator, 0 for one per core.
-    init(path: String, runtime: InferenceRuntime, device: Device, threads: Int) throws(InferenceError) {
+    /// Loads a graph of a package. `threads` is the number of threads inside one operator, 0 for one per
+    /// core.
+    init(
+        _ file: String, of package: ModelPackage, runtime: InferenceRuntime, device: Device, threads: Int
+    ) throws(InferenceError) {
         let table = runtime.table
-        let options = try SessionOptions.make(runtime: runtime, device: device, threads: threads)
+        let path = package.path(file)
+        let options = try SessionOptions.make(
+            runtime: runtime, device: device, threads: threads, precision: package.precision)
         var session: OpaquePointer?
         try runtime.check(
             onnx_create_session(table, runtime.environment, path, options.handle, &session),
@@ -213,14 +223,20 @@ struct GraphSession: ~Copyable {
         memory(name, .int64).bindMemory(to: Int64.self)
     }
 
+    /// The memory of a bound tensor of any type, valid until `name` is bound to a larger shape.
+    borrowing func bytes(_ name: String) -> UnsafeMutableRawBufferPointer {
+        guard let tensor = bound[name] else { preconditionFailure("\(name) of \(path) was not bound") }
+        return UnsafeMutableRawBufferPointer(
+            start: tensor.memory, count: tensor.shape.reduce(tensor.element.byteCount, *))
+    }
+
     private borrowing func memory(
         _ name: String, _ element: TensorElement
     ) -> UnsafeMutableRawBufferPointer {
-        guard let tensor = bound[name], tensor.element == element else {
+        guard bound[name]?.element == element else {
             preconditionFailure("\(name) of \(path) was not bound as \(element.name)")
         }
-        return UnsafeMutableRawBufferPointer(
-            start: tensor.memory, count: tensor.shape.reduce(element.byteCount, *))
+        return bytes(name)
     }
 }
 

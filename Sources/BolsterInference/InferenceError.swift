@@ -17,10 +17,14 @@ package struct InferenceError: Error, CustomStringConvertible {
         case graphInvalid
         /// The runtime refused or failed a call.
         case runFailed
+        /// Memory of the device or of the process is exhausted: a smaller batch may do.
+        case outOfMemory
         /// The device answers otherwise than PyTorch did when the package was made.
         case probeFailed
         /// A model's output is not finite or not of unit length.
         case valueInvalid
+        /// A captioner's endpoint is down, refuses everything, or answers what is no chat completion.
+        case endpointFailed
         /// The caller's decoding settings contradict each other or the model.
         case decodingInvalid
     }
@@ -32,7 +36,7 @@ package struct InferenceError: Error, CustomStringConvertible {
     package let file: String?
     package let cause: (any Error)?
 
-    init(_ code: Code, _ message: String, file: String? = nil, cause: (any Error)? = nil) {
+    package init(_ code: Code, _ message: String, file: String? = nil, cause: (any Error)? = nil) {
         self.code = code
         self.message = message
         self.file = file

@@ -97,7 +97,21 @@ package struct InferenceRuntime: Sendable {
         let words = onnx_status_message(table, status).map { String(cString: $0) } ?? "no reason given"
         let code = onnx_status_code(table, status)
         onnx_release_status(table, status)
-        throw InferenceError(.runFailed, "\(doing()): ONNX Runtime says \"\(words)\" (code \(code))")
+        throw InferenceError(
+            namesLackOfMemory(words) ? .outOfMemory : .runFailed,
+            "\(doing()): ONNX Runtime says \"\(words)\" (code \(code))")
+    }
+
+    /// Whether a status speaks of exhausted memory. The runtime has no code of its own for it: these are
+    /// the words of its allocators (bfc_arena.cc), of C++ and of CUDA, cuBLAS and cuDNN.
+    static func namesLackOfMemory(_ words: String) -> Bool {
+        let signs = [
+            "failed to allocate memory", "available memory of", "bad_alloc", "bad allocation",
+            "out of memory", "cudaerrormemoryallocation", "cublas_status_alloc_failed",
+            "cudnn_status_alloc_failed",
+        ]
+        let lowered = words.lowercased()
+        return signs.contains { lowered.contains($0) }
     }
 
     private static func availableProviders(_ table: OpaquePointer) throws(InferenceError) -> [String] {

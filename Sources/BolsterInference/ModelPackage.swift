@@ -4,7 +4,7 @@ import BolsterDeterminism
 /// every other file with its SHA-256. Specified in `ModelPackage.md`.
 ///
 ///     model.json ── kind, sizes, preprocessing, digests
-///     image.onnx    text.onnx | step.onnx    vocab.json    merges.txt    probe.npz
+///     image.onnx    text.onnx | step.onnx    vocab.json, merges.txt | spiece.model    probe.npz
 ///
 /// Reading it reads `model.json` alone; `verifyFiles()` reads the rest.
 package struct ModelPackage: Sendable {
@@ -25,9 +25,21 @@ package struct ModelPackage: Sendable {
         case squash
     }
 
-    /// Number format of the graphs' pixels, embeddings and caches.
+    /// Number format of the graphs' pixels, caches and arithmetic. Embeddings and logits are always fp32.
     package enum Precision: String, Sendable, CaseIterable {
         case fp32
+        /// IEEE 754 binary16.
+        case fp16
+        /// The upper half of fp32.
+        case bf16
+
+        var element: TensorElement {
+            switch self {
+            case .fp32: .float32
+            case .fp16: .float16
+            case .bf16: .bfloat16
+            }
+        }
     }
 
     package struct Image: Sendable, Equatable {
@@ -40,15 +52,27 @@ package struct ModelPackage: Sendable {
         package let resizeMode: ResizeMode
     }
 
+    /// How a text becomes tokens; the values are file names inside the package.
+    package enum Tokenizer: Sendable, Equatable {
+        /// CLIP's byte pairs, between a start and an end token.
+        case bytePairs(start: Int, vocabulary: String, merges: String)
+        /// A SentencePiece model, with an end token.
+        case sentencePiece(model: String)
+
+        var files: [String] {
+            switch self {
+            case .bytePairs(_, let vocabulary, let merges): [vocabulary, merges]
+            case .sentencePiece(let model): [model]
+            }
+        }
+    }
+
     package struct Text: Sendable, Equatable {
         package let contextLength: Int
         package let vocabularySize: Int
-        package let start: Int
         package let end: Int
         package let pad: Int
-        /// File names inside the package.
-        package let vocabulary: String
-        package let merges: String
+        package let tokenizer: Tokenizer
         package let cleaning: TextCleaning
     }
 
@@ -118,9 +142,8 @@ package struct ModelPackage: Sendable {
         }
         files = try Self.files(try root.object("files"))
         probe = try root.text("probe")
-        let needed = [
-            "image.onnx", kind == .teacher ? "text.onnx" : "step.onnx", text.vocabulary, text.merges, probe,
-        ]
+        let needed =
+            ["image.onnx", kind == .teacher ? "text.onnx" : "step.onnx"] + text.tokenizer.files + [probe]
         for name in needed where !files.contains(where: { $0.name == name }) {
             throw InferenceError(
                 .packageInvalid, "\(file): files names no \"\(name)\", which a \(kind.rawValue) needs",
@@ -155,16 +178,25 @@ extension ModelPackage {
     }
 
     private static func text(_ keys: JSONObject) throws(InferenceError) -> Text {
-        guard try keys.text("tokenizer") == "clip_bpe" else {
-            throw keys.wrong("tokenizer", "\"clip_bpe\", the only tokenizer this version knows")
-        }
-        let size = try keys.integer("vocab_size", in: 514...4_000_000)
+        let kind = try keys.choice("tokenizer", TokenizerKind.self)
+        let size = try keys.integer("vocab_size", in: (kind == .clipBPE ? 514 : 3)...4_000_000)
+        let tokenizer: Tokenizer =
+            switch kind {
+            case .clipBPE:
+                .bytePairs(
+                    start: try keys.integer("start", in: 0...size - 1),
+                    vocabulary: try keys.text("vocabulary"), merges: try keys.text("merges"))
+            case .sentencePiece: .sentencePiece(model: try keys.text("model"))
+            }
         return Text(
             contextLength: try keys.integer("context_length", in: 3...4096), vocabularySize: size,
-            start: try keys.integer("start", in: 0...size - 1),
-            end: try keys.integer("end", in: 0...size - 1),
-            pad: try keys.integer("pad", in: 0...size - 1), vocabulary: try keys.text("vocabulary"),
-            merges: try keys.text("merges"), cleaning: try keys.choice("clean", TextCleaning.self))
+            end: try keys.integer("end", in: 0...size - 1), pad: try keys.integer("pad", in: 0...size - 1),
+            tokenizer: tokenizer, cleaning: try keys.choice("clean", TextCleaning.self))
+    }
+
+    private enum TokenizerKind: String, CaseIterable {
+        case clipBPE = "clip_bpe"
+        case sentencePiece = "sentencepiece"
     }
 
     private static func captioner(_ keys: JSONObject) throws(InferenceError) -> CaptionerShape {

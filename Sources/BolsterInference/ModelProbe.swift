@@ -2,14 +2,31 @@ import Foundation
 
 /// Comparison of a device's answers with those of PyTorch.
 enum ModelProbe {
-    /// Largest difference that fp32 arithmetic in another order explains. Embeddings are of unit length,
-    /// so it is absolute there; logits are compared relative to the largest expected one.
-    static let tolerance: Float = 1e-4
+    /// What is compared.
+    enum Quantity {
+        /// Of unit length, so that differences are absolute.
+        case embedding
+        /// Relative to the largest expected one, or to 1.
+        case logits
+    }
+
+    /// Largest difference from PyTorch in fp32 that arithmetic of a precision, in any order, explains.
+    static func tolerance(_ quantity: Quantity, _ precision: ModelPackage.Precision) -> Float {
+        switch (precision, quantity) {
+        case (.fp32, _): 1e-4
+        case (.fp16, .embedding): 2e-3
+        case (.fp16, .logits): 1e-2
+        case (.bf16, .embedding): 1.5e-2
+        case (.bf16, .logits): 8e-2
+        }
+    }
 
     /// - Throws: `probeFailed` with the largest difference and where it is.
     static func compare(
-        _ found: [Float], _ expected: [Float], _ name: String, _ package: ModelPackage, scale: Float = 1
+        _ found: [Float], _ expected: [Float], _ name: String, _ quantity: Quantity, _ package: ModelPackage
     ) throws(InferenceError) {
+        let scale = quantity == .logits ? expected.reduce(Float(1)) { max($0, abs($1)) } : 1
+        let tolerance = tolerance(quantity, package.precision)
         precondition(found.count == expected.count, "\(found.count) values against \(expected.count)")
         var worst: (difference: Float, index: Int) = (0, 0)
         for index in found.indices {
@@ -74,6 +91,10 @@ struct CaptionerProbe {
     let greedyIDs: [Int64]
     /// [16, V]
     let firstLogits: [Float]
+    /// [16, V]: after the first `forcedTokens` of each greedy text, or as many as it has. A package in fp32
+    /// need not have them, since its texts are compared token by token.
+    let forcedLogits: [Float]?
+    static let forcedTokens = 8
 
     init(_ package: ModelPackage, shape: ModelPackage.CaptionerShape) throws(InferenceError) {
         let file = package.path(package.probe)
@@ -83,5 +104,16 @@ struct CaptionerProbe {
         greedyIDs = try archive.array("greedy_ids", type: "<i8", shape: [n, shape.maximumLength]).integers
         firstLogits = try archive.array("first_logits", type: "<f4", shape: [n, package.text.vocabularySize])
             .floats
+        forcedLogits =
+            package.precision == .fp32
+            ? nil
+            : try archive.array("forced_logits", type: "<f4", shape: [n, package.text.vocabularySize]).floats
+    }
+
+    /// The tokens of a greedy text before its end, the start token first.
+    func greedyText(_ index: Int, _ text: ModelPackage.Text) -> [Int] {
+        let length = greedyIDs.count / Self.count
+        return greedyIDs[index * length..<(index + 1) * length].map { Int($0) }
+            .prefix { $0 != text.end && $0 != text.pad }
     }
 }

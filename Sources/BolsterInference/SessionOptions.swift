@@ -1,4 +1,5 @@
 import COnnxRuntime
+import Glibc
 
 /// How a graph is loaded: threads, the device's provider, and what keeps results equal from run to run.
 struct SessionOptions: ~Copyable {
@@ -18,17 +19,20 @@ struct SessionOptions: ~Copyable {
 
     /// `threads` is the number of threads inside one operator, 0 for one per core.
     static func make(
-        runtime: InferenceRuntime, device: Device, threads: Int
+        runtime: InferenceRuntime, device: Device, threads: Int, precision: ModelPackage.Precision
     ) throws(InferenceError) -> SessionOptions {
         let options = try SessionOptions(runtime: runtime)
-        try options.configure(threads: threads)
+        // ONNX Runtime 1.32's layout optimiser for the CPU, the third level, crashes on convolutions in
+        // half precision.
+        try options.configure(threads: threads, optimization: precision == .fp32 ? 99 : 2)
         if case .cuda(let ordinal) = device { try options.appendCUDA(ordinal) }
         return options
     }
 
-    private borrowing func configure(threads: Int) throws(InferenceError) {
+    private borrowing func configure(threads: Int, optimization: Int32) throws(InferenceError) {
         let table = runtime.table
-        try runtime.check(onnx_set_optimization_level(table, handle, 99), "asking for optimisation")
+        try runtime.check(
+            onnx_set_optimization_level(table, handle, optimization), "asking for optimisation")
         try runtime.check(onnx_set_intra_op_threads(table, handle, Int32(threads)), "setting the threads")
         try runtime.check(onnx_set_inter_op_threads(table, handle, 1), "setting the threads")
         // Spinning threads steal the cores on which other processes decode images.
@@ -37,6 +41,19 @@ struct SessionOptions: ~Copyable {
         }
         try runtime.check(
             onnx_set_deterministic_compute(table, handle, true), "asking for deterministic kernels")
+    }
+
+    /// Settings of the CUDA provider, as ONNX Runtime's documentation of it names them.
+    static func cudaSettings(_ ordinal: Int) -> [(key: String, value: String)] {
+        [
+            ("device_id", String(ordinal)),
+            // TF32 keeps ten bits of a product's factors: too few for embeddings within 1e-5.
+            ("use_tf32", "0"),
+            // Trying every algorithm out takes minutes, and picks another one in another run.
+            ("cudnn_conv_algo_search", "HEURISTIC"),
+            // Doubling what is held at each extension would fill the device that others use too.
+            ("arena_extend_strategy", "kSameAsRequested"),
+        ]
     }
 
     private borrowing func appendCUDA(_ ordinal: Int) throws(InferenceError) {
@@ -52,17 +69,14 @@ struct SessionOptions: ~Copyable {
         var options: OpaquePointer?
         try runtime.check(onnx_create_cuda_options(table, &options), "making CUDA options")
         defer { onnx_release_cuda_options(table, options) }
-        let device = String(ordinal)
-        let status = device.withCString { device in
-            "device_id".withCString { deviceKey in
-                "use_tf32".withCString { formatKey in
-                    "0".withCString { off in
-                        // TF32 keeps ten bits of a product's factors: too few for embeddings within 1e-5.
-                        onnx_update_cuda_options(table, options, [deviceKey, formatKey], [device, off], 2)
-                    }
-                }
-            }
-        }
+        // All in one call: what a call does not name gets its default back.
+        let settings = Self.cudaSettings(ordinal)
+        let keys = settings.map { strdup($0.key) }
+        let values = settings.map { strdup($0.value) }
+        defer { for text in keys + values { free(text) } }
+        let status = onnx_update_cuda_options(
+            table, options, keys.map { UnsafePointer($0) }, values.map { UnsafePointer($0) },
+            settings.count)
         try runtime.check(status, "choosing cuda:\(ordinal)")
         do {
             try runtime.check(onnx_append_cuda(table, handle, options), "using cuda:\(ordinal)")

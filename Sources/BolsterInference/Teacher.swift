@@ -5,7 +5,7 @@ import Foundation
 /// Not Sendable: it belongs to the thread that made it.
 package final class Teacher {
     package let package: ModelPackage
-    private let tokenizer: CLIPTokenizer
+    private let tokenizer: TextTokenizer
     private var image: GraphSession
     private var text: GraphSession
 
@@ -22,20 +22,21 @@ package final class Teacher {
                 file: package.directory)
         }
         self.package = package
-        tokenizer = try CLIPTokenizer(package)
+        tokenizer = try TextTokenizer(package)
         let size = package.imageSize
         let embedding = TensorDeclaration(
             name: "embedding", element: TensorElement.float32.rawValue,
             dimensions: [-1, package.embeddingWidth])
         image = try GraphSession(
-            path: package.path("image.onnx"), runtime: runtime, device: device, threads: threads)
+            "image.onnx", of: package, runtime: runtime, device: device, threads: threads)
         try image.require(
             inputs: [
                 TensorDeclaration(
-                    name: "pixels", element: TensorElement.float32.rawValue, dimensions: [-1, 3, size, size])
+                    name: "pixels", element: package.precision.element.rawValue,
+                    dimensions: [-1, 3, size, size])
             ], outputs: [embedding])
         text = try GraphSession(
-            path: package.path("text.onnx"), runtime: runtime, device: device, threads: threads)
+            "text.onnx", of: package, runtime: runtime, device: device, threads: threads)
         try text.require(
             inputs: [
                 TensorDeclaration(
@@ -56,7 +57,12 @@ package final class Teacher {
         precondition(
             pixels.count == count * 3 * size * size, "\(pixels.count) floats are not \(count) images")
         guard count > 0 else { return [] }
-        try image.bind("pixels", over: UnsafeRawBufferPointer(pixels), [count, 3, size, size])
+        if package.precision == .fp32 {
+            try image.bind("pixels", over: UnsafeRawBufferPointer(pixels), [count, 3, size, size])
+        } else {
+            try image.bind("pixels", [count, 3, size, size])
+            HalfFloats.round(pixels, into: image.bytes("pixels"), as: package.precision)
+        }
         try image.bind("embedding", [count, package.embeddingWidth])
         try image.run()
         return try unitRows(Array(image.floats("embedding")), of: "image")
@@ -113,7 +119,7 @@ package final class Teacher {
         let images = try probe.pixels.withUnsafeBufferPointer { (pixels) throws(InferenceError) in
             try embedImages(pixels, count: TeacherProbe.count)
         }
-        try ModelProbe.compare(images, probe.imageEmbedding, "image_embedding", package)
+        try ModelProbe.compare(images, probe.imageEmbedding, "image_embedding", .embedding, package)
         for (index, string) in probe.texts.enumerated() {
             let expected = Array(
                 probe.ids[index * package.contextLength..<(index + 1) * package.contextLength])
@@ -125,7 +131,7 @@ package final class Teacher {
             }
         }
         let texts = try embedTexts(probe.texts, batch: TeacherProbe.count)
-        try ModelProbe.compare(texts, probe.textEmbedding, "text_embedding", package)
+        try ModelProbe.compare(texts, probe.textEmbedding, "text_embedding", .embedding, package)
     }
 
     /// Divides each row by its length once more: the graph's own division leaves an error of 1e-7.

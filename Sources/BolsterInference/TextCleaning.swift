@@ -5,6 +5,8 @@ package enum TextCleaning: String, Sendable, CaseIterable {
     case lower
     /// Runs of white space become one space.
     case whitespace
+    /// SigLIP's: underscores become spaces, other punctuation of ASCII goes, then as `lower`.
+    case canonicalize
 
     package func clean(_ text: String) -> String {
         var view = String.UnicodeScalarView()
@@ -15,10 +17,10 @@ package enum TextCleaning: String, Sendable, CaseIterable {
     func clean(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
         let repaired = TextRepair.repair(text)
         let resolved = HTMLEntities.unescape(HTMLEntities.unescape(repaired))
-        let spaced = Self.collapsed(resolved)
         switch self {
-        case .lower: return Self.lowercased(spaced)
-        case .whitespace: return spaced
+        case .lower: return Self.lowercased(Self.collapsed(resolved))
+        case .whitespace: return Self.collapsed(resolved)
+        case .canonicalize: return Self.canonical(resolved)
         }
     }
 
@@ -37,6 +39,27 @@ package enum TextCleaning: String, Sendable, CaseIterable {
             }
         }
         return output
+    }
+
+    /// OpenCLIP's `canonicalize_text`, which is big_vision's. A capital's small letters are found before
+    /// white space is collapsed, because neither changes the other.
+    private static func canonical(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
+        var stripped = text[...]
+        while let first = stripped.first, isSpace(first) { stripped.removeFirst() }
+        while let last = stripped.last, isSpace(last) { stripped.removeLast() }
+        let words = stripped.compactMap { scalar -> Unicode.Scalar? in
+            if scalar == "_" { return " " }
+            return isPunctuation(scalar) ? nil : scalar
+        }
+        return collapsed(lowercased(words))
+    }
+
+    /// Python's `string.punctuation`.
+    private static func isPunctuation(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.value {
+        case 0x21...0x2F, 0x3A...0x40, 0x5B...0x60, 0x7B...0x7E: true
+        default: false
+        }
     }
 
     /// What Python's `str.isspace` takes for white space.

@@ -19,6 +19,19 @@ import Testing
         try captioner(try TestModels.demo(name)).runProbe()
     }
 
+    @Test("A captioner in half precision passes its probe", .enabled(if: TestModels.canGenerate))
+    func halfProbe() throws {
+        let captioner = try captioner(try TestModels.package("captioner-half"))
+        try captioner.runProbe()
+        let texts = try pixels(captioner).withUnsafeBufferPointer {
+            try captioner.captions(
+                pixels: $0, keys: keys, captionsPerImage: 2, seed: 1,
+                decoding: CaptionDecoding(method: .topP, maxLength: 20),
+                keep: .everything, batch: 5)
+        }
+        #expect(texts.count == 16 && texts.allSatisfy { $0.count == 2 })
+    }
+
     @Test(
         "Greedy texts equal open_clip's generate token for token", .enabled(if: TestModels.canGenerate),
         arguments: [("greedy", 20, 5, 1.0), ("short", 9, 2, 1.0), ("penalised", 16, 3, 1.3)])

@@ -12,7 +12,8 @@ enum PythonOracle {
 
     static let hasNumPy = has("numpy")
     static let hasOpenCLIP = has("torch", "open_clip", "ftfy", "regex")
-    static let hasExporter = hasOpenCLIP && has("numpy", "onnx", "onnxscript", "onnxruntime")
+    static let hasSentencePiece = hasOpenCLIP && has("sentencepiece", "transformers")
+    static let hasExporter = hasSentencePiece && has("numpy", "onnx", "onnxscript", "onnxruntime")
 
     private static func has(_ modules: String...) -> Bool {
         let check =

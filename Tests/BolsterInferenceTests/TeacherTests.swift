@@ -14,11 +14,12 @@ import Testing
         try demoTeacher(name).runProbe()
     }
 
-    @Test("A model exported from open_clip passes its probe", .enabled(if: TestModels.canGenerate))
-    func generatedProbe() throws {
+    @Test(
+        "A model exported from open_clip passes its probe", .enabled(if: TestModels.canGenerate),
+        arguments: ["teacher", "teacher-half", "siglip"])
+    func generatedProbe(name: String) throws {
         let runtime = try #require(TestModels.runtime)
-        let teacher = try Teacher(
-            try TestModels.package("teacher"), runtime: runtime, device: .cpu, threads: 2)
+        let teacher = try Teacher(try TestModels.package(name), runtime: runtime, device: .cpu, threads: 2)
         try teacher.runProbe()
     }
 

@@ -18,14 +18,15 @@ enum TestModels {
     static let hasRuntime = runtime != nil
     static let canGenerate = hasRuntime && PythonOracle.hasExporter
 
-    /// Folder with `teacher`, `captioner` and `reference.npz`.
+    /// Folder with `teacher`, `captioner`, both again with `-half`, `siglip`, and `reference.npz`.
     static let generated: Result<String, any Error> = Result {
         var hasher = SHA256Hasher()
         let here = PythonOracle.checkout.appendingPathComponent("Tests/BolsterInferenceTests")
         let generator = here.appendingPathComponent("generate_models.py")
-        for file in [generator, PythonOracle.checkout.appendingPathComponent("tools/export_openclip.py")] {
-            hasher.update([UInt8](try Data(contentsOf: file)))
+        let tools = ["export_openclip", "openclip_graphs", "openclip_text", "onnx_graphs"].map {
+            PythonOracle.checkout.appendingPathComponent("tools/\($0).py")
         }
+        for file in [generator] + tools { hasher.update([UInt8](try Data(contentsOf: file))) }
         let name = "bolster-test-models-\(hasher.finalize().hex.prefix(16))"
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent(name)
         if FileManager.default.fileExists(atPath: folder.path) { return folder.path }

@@ -24,10 +24,11 @@ import Testing
             """
         let vocabulary = try PythonOracle.ask(program, [Int](), as: Vocabulary.self)
         let text = ModelPackage.Text(
-            contextLength: 77, vocabularySize: vocabulary.vocab.count, start: vocabulary.start,
-            end: vocabulary.end, pad: 0, vocabulary: "vocab.json", merges: "merges.txt", cleaning: .lower)
+            contextLength: 77, vocabularySize: vocabulary.vocab.count, end: vocabulary.end, pad: 0,
+            tokenizer: .bytePairs(start: vocabulary.start, vocabulary: "vocab.json", merges: "merges.txt"),
+            cleaning: .lower)
         return try CLIPTokenizer(
-            text: text, vocabularyFile: "vocab.json",
+            text: text, start: vocabulary.start, vocabularyFile: "vocab.json",
             vocabulary: [UInt8](try JSONEncoder().encode(vocabulary.vocab)), mergesFile: "merges.txt",
             merges: Array(vocabulary.merges.joined(separator: "\n").utf8))
     }

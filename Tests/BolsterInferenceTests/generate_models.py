@@ -3,7 +3,8 @@
 
     generate_models.py OUT
 
-Writes OUT/teacher and OUT/captioner, and OUT/reference.npz with what OpenCLIP's own `generate` decodes.
+Writes OUT/teacher and OUT/captioner, both again in half precision, OUT/siglip with a SentencePiece
+tokenizer, and OUT/reference.npz with what OpenCLIP's own `generate` decodes.
 """
 
 import gzip
@@ -13,7 +14,8 @@ import sys
 import numpy as np
 import torch
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "tools"))
+TOOLS = pathlib.Path(__file__).resolve().parents[2] / "tools"
+sys.path[:0] = [str(TOOLS), str(TOOLS / "oracles")]
 import export_openclip  # noqa: E402
 import open_clip  # noqa: E402
 from open_clip import coca_model  # noqa: E402
@@ -47,6 +49,26 @@ def tiny(tokenizer, is_captioner, context_length):
     multimodal = {"context_length": context_length, "width": 32, "heads": 2, "layers": 2}
     multimodal["vocab_size"] = tokenizer.vocab_size
     return coca_model.CoCa(32, multimodal, text, vision)
+
+
+def tiny_siglip(context_length):
+    """Text in both directions, the last place's output, a projection with bias, as SigLIP's."""
+    vision = {"layers": 2, "width": 32, "head_width": 16, "patch_size": 8, "image_size": 32}
+    text = {
+        "context_length": context_length, "vocab_size": 1000, "width": 32, "heads": 2, "layers": 2,
+        "no_causal_mask": True, "proj_bias": True, "pool_type": "last", "norm_kwargs": {"eps": 1e-6},
+    }
+    return open_clip.model.CustomTextCLIP(24, vision, text)
+
+
+def export_siglip(out):
+    import sentencepiece_rows
+
+    sentencepiece_rows.write_tokenizer("unigram", out / "siglip-tokenizer")
+    tokenizer = open_clip.tokenizer.HFTokenizer(
+        str(out / "siglip-tokenizer"), context_length=16, clean="canonicalize")
+    model = lively(tiny_siglip(16))
+    export_openclip.export(model, tokenizer, out / "siglip", "tiny-siglip", "random weights")
 
 
 def lively(model):
@@ -132,11 +154,16 @@ def main():
     print("processors:", provide_processors())
     teacher = lively(tiny(tokenizer, False, context_length))
     export_openclip.export(teacher, tokenizer, out / "teacher", "tiny-clip", "random weights")
+    export_openclip.export(
+        teacher, tokenizer, out / "teacher-half", "tiny-clip", "random weights", precision="fp16")
+    export_siglip(out)
     model = lively(tiny(tokenizer, True, context_length))
     with torch.no_grad():
         # Without this the end token hardly ever wins in a model with random weights.
         model.text_decoder.text_projection[:, tokenizer.eot_token_id] *= 4.0
     export_openclip.export(model, tokenizer, out / "captioner", "tiny-coca", "random weights")
+    export_openclip.export(
+        model, tokenizer, out / "captioner-half", "tiny-coca", "random weights", precision="fp16")
     pixels = export_openclip.probe_pixels(32)
     greedy = generated(model, tokenizer, pixels, seq_len=20, min_seq_len=5)
     print("greedy lengths", (greedy != 0).sum(axis=1).tolist())

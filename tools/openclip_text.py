@@ -1,0 +1,169 @@
+"""Tokenizers of OpenCLIP models as files of a model package, proved against open_clip's own.
+
+CLIP's byte-pair tokenizer becomes vocab.json and merges.txt; a Hugging Face tokenizer that is SentencePiece
+underneath (SigLIP's, SigLIP 2's) becomes one spiece.model, which is looked for beside the tokenizer or, where
+only tokenizer.json is published, rebuilt from it. ModelPackage.md says what a reader does with them.
+"""
+
+import base64
+import json
+import pathlib
+import sys
+
+from open_clip.tokenizer import SimpleTokenizer
+
+# Captions for proving a tokenizer. What a repository of ours would not hold by nature is escaped.
+PROBE_TEXTS = [
+    "a photo of a dog",
+    "Two red apples on a wooden table.",
+    "THE CAPITALS & THE SMALL &amp; THE ESCAPED &lt;b&gt;",
+    "  spaces\tand\nlines  ",
+    "it's what they'd call \u201cquoted\u201d \u2014 isn't it?",
+    "caf\u00e9 na\u00efve \u00fcber \u0141\u00f3d\u017a",
+    "\u7d05\u3044\u308a\u3093\u3054\u304c\u4e8c\u3064",
+    "\u041a\u0440\u0430\u0441\u043d\u044b\u0439 \u0434\u043e\u043c",
+    "\u039f\u03b4\u03c5\u03c3\u03c3\u03b5\u03cd\u03a3",
+    "3.14159 and 2,718 for $9.99!!!",
+    "\U0001f436\U0001f431 emoji \u2764\ufe0f",
+    "\uff26\uff35\uff2c\uff2c width \ufb01 ligature",
+    "",
+    "a",
+    " ".join(["many"] * 200),
+    "e\u0301 combining and \u212b ngstr\u00f6m",
+]
+CLEANINGS = {"_clean_lower": "lower", "_clean_whitespace": "whitespace", "_clean_canonicalize": "canonicalize"}
+
+
+def write_tokenizer(tokenizer, out):
+    """Writes the tokenizer's files; gives model.json's `text` keys and the files' names."""
+    clean = CLEANINGS[tokenizer.clean_fn.__name__]
+    if isinstance(tokenizer, SimpleTokenizer):
+        return write_byte_pairs(tokenizer, clean, out)
+    return write_sentence_piece(tokenizer, clean, out)
+
+
+def write_byte_pairs(tokenizer, clean, out):
+    if tokenizer.reduction_fn is not None:
+        sys.exit("the tokenizer drops words at random (reduction_mask), which only makes sense in training")
+    if tokenizer.all_special_ids != [tokenizer.vocab_size - 2, tokenizer.vocab_size - 1]:
+        sys.exit("the tokenizer has special tokens besides start and end: not exported")
+    vocabulary = json.dumps(tokenizer.encoder, ensure_ascii=False, indent=0)
+    (out / "vocab.json").write_text(vocabulary + "\n", encoding="utf-8")
+    merges = "".join(f"{left} {right}\n" for left, right in tokenizer.bpe_ranks)
+    (out / "merges.txt").write_text(merges, encoding="utf-8")
+    keys = {
+        "tokenizer": "clip_bpe", "vocab_size": tokenizer.vocab_size, "start": tokenizer.sot_token_id,
+        "end": tokenizer.eot_token_id, "pad": 0, "vocabulary": "vocab.json", "merges": "merges.txt",
+        "clean": clean,
+    }
+    return keys, ["vocab.json", "merges.txt"]
+
+
+def write_sentence_piece(tokenizer, clean, out):
+    inner = getattr(tokenizer, "tokenizer", None)
+    if inner is None or getattr(tokenizer, "tokenizer_mode", "") or not hasattr(inner, "backend_tokenizer"):
+        sys.exit(f"{type(tokenizer).__name__} is neither CLIP's tokenizer nor a SentencePiece one: not exported")
+    import sentencepiece
+    from sentencepiece import sentencepiece_model_pb2 as schema
+
+    description = json.loads(inner.backend_tokenizer.to_str())
+    published = getattr(inner, "vocab_file", None)
+    if published and pathlib.Path(published).is_file() and published.endswith(".model"):
+        proto = schema.ModelProto.FromString(pathlib.Path(published).read_bytes())
+    else:
+        proto = rebuilt(description, inner, schema)
+    # Hugging Face's settings count, not those that the model was trained with.
+    proto.normalizer_spec.add_dummy_prefix = adds_prefix(description)
+    model = proto.SerializeToString()
+    keys = {
+        "tokenizer": "sentencepiece", "vocab_size": len(inner), "end": inner.eos_token_id,
+        "pad": inner.pad_token_id, "model": "spiece.model", "clean": clean,
+    }
+    processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+    for text in PROBE_TEXTS:
+        ours = rows(processor, keys, tokenizer.clean_fn(text), tokenizer.context_length)
+        theirs = tokenizer([text])[0].tolist()
+        if ours != theirs:
+            sys.exit(f"\"{text}\" becomes {ours[:12]}… with SentencePiece, {theirs[:12]}… in open_clip: no package")
+    (out / "spiece.model").write_bytes(model)
+    return keys, ["spiece.model"]
+
+
+def rows(processor, keys, text, length):
+    """A cleaned text's input row: its pieces, cut so that the end token stays, and padding."""
+    ids = processor.encode(text)[: length - 1] + [keys["end"]]
+    return ids + [keys["pad"]] * (length - len(ids))
+
+
+def rebuilt(description, inner, schema):
+    """A SentencePiece model from a tokenizer.json, whose vocabulary, scores and character map are its own."""
+    kind = description["model"]["type"]
+    if kind not in ("Unigram", "BPE"):
+        sys.exit(f"tokenizer.json holds a {kind} model; Unigram or byte pairs of SentencePiece can be exported")
+    proto = schema.ModelProto()
+    spec = proto.normalizer_spec
+    spec.name = "user_defined"
+    spec.precompiled_charsmap = precompiled(description.get("normalizer")) or b""
+    spec.remove_extra_whitespaces = kind == "Unigram"
+    spec.escape_whitespaces = True
+    trainer = proto.trainer_spec
+    trainer.model_type = trainer.UNIGRAM if kind == "Unigram" else trainer.BPE
+    if kind == "Unigram":
+        pieces = description["model"]["vocab"]
+        unknown = description["model"]["unk_id"]
+    else:
+        pieces = byte_pair_scores(description["model"])
+        unknown = inner.unk_token_id
+        trainer.byte_fallback = description["model"].get("byte_fallback", False)
+        if "\u2581" not in json.dumps(description["normalizer"], ensure_ascii=False):
+            sys.exit("tokenizer.json holds byte pairs that are not SentencePiece's: not exported")
+    control = {token["id"] for token in description["added_tokens"] if token["special"]}
+    types = schema.ModelProto.SentencePiece
+    if trainer.byte_fallback:
+        # Hugging Face spells this one byte out, so that its tokenizer needs no rule for it.
+        pieces = [["<0x09>" if piece == "\t" else piece, score] for piece, score in pieces]
+    for index, (piece, score) in enumerate(pieces):
+        added = proto.pieces.add(piece=piece, score=score)
+        if index == unknown:
+            added.type = types.UNKNOWN
+        elif index in control:
+            added.type = types.CONTROL
+        elif trainer.byte_fallback and len(piece) == 6 and piece.startswith("<0x"):
+            added.type = types.BYTE
+    trainer.unk_id, trainer.eos_id, trainer.bos_id, trainer.pad_id = unknown, inner.eos_token_id, -1, -1
+    trainer.vocab_size = len(proto.pieces)
+    return proto
+
+
+def byte_pair_scores(model):
+    """[piece, score] in the order of their numbers: the earlier a piece was merged, the higher its score."""
+    ranks = {}
+    for rank, merge in enumerate(model["merges"]):
+        left, right = merge.split(" ") if isinstance(merge, str) else merge
+        ranks.setdefault(left + right, rank)
+    ordered = sorted(model["vocab"].items(), key=lambda pair: pair[1])
+    return [[piece, float(-ranks.get(piece, len(ranks)))] for piece, _ in ordered]
+
+
+def parts_of(normalizer):
+    """A normalizer's steps, one after the other."""
+    if normalizer is None:
+        return []
+    return normalizer["normalizers"] if normalizer["type"] == "Sequence" else [normalizer]
+
+
+def precompiled(normalizer):
+    """The character map of a SentencePiece normalizer; None where it changes no character."""
+    for part in parts_of(normalizer):
+        if part["type"] == "Precompiled":
+            return base64.b64decode(part["precompiled_charsmap"])
+    return None
+
+
+def adds_prefix(description):
+    """Whether a text is encoded as if a space stood before it."""
+    before = description.get("pre_tokenizer") or {}
+    steps = before.get("pretokenizers", [before])
+    schemes = [step.get("prepend_scheme") for step in steps if step.get("type") == "Metaspace"]
+    prepends = any(part["type"] == "Prepend" for part in parts_of(description.get("normalizer")))
+    return prepends or any(scheme != "never" for scheme in schemes)
