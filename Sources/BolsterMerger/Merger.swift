@@ -28,13 +28,13 @@ package struct Merger: Sendable {
     ) throws(MergerError) -> Coverage {
         let shards = part.map { $0.shards(of: configuration.shards) } ?? configuration.shards
         try removeLeftovers(of: shards)
-        let pool = ShardThreads(shards: shards.count, threads: threads) {
+        let pool = ShardThreads(shards: shards.count, threads: threads, samples: \.coverage.counts.input) {
             index, progress throws(MergerError) in
             try merge(shards[index]) { samples in
                 if samples % Self.samplesPerProgress == 0 { progress(samples) }
             }
         }
-        let receipts = try pool.receipts { done, samples in
+        let receipts = try pool.results { done, samples in
             progress(MergeProgress(shards: shards.count, shardsDone: done, samples: samples))
         }
         return try finish(receipts, closing: part == nil)
@@ -45,11 +45,12 @@ package struct Merger: Sendable {
         threads: Int = Self.threadsByDefault, progress: (MergeProgress) -> Void = { _ in }
     ) throws(MergerError) -> Coverage {
         let shards = configuration.shards
-        let pool = ShardThreads(shards: shards.count, threads: threads) { index, _ throws(MergerError) in
+        let pool = ShardThreads(shards: shards.count, threads: threads, samples: \.coverage.counts.input) {
+            index, _ throws(MergerError) in
             let selection = try RecordSelection(configuration, shard: shards[index])
             return try kept(shards[index], selection) ?? .lacking(shards[index])
         }
-        let receipts = try pool.receipts { done, samples in
+        let receipts = try pool.results { done, samples in
             progress(MergeProgress(shards: shards.count, shardsDone: done, samples: samples))
         }
         let lacking = receipts.filter(\.isLacking).map(\.coverage.shard)

@@ -13,6 +13,8 @@ package struct MergerError: Error, CustomStringConvertible, Sendable {
         case unreadableShard = "unreadable_shard"
         /// A record file is missing, damaged, or contradicts the manifest.
         case badRecords = "bad_records"
+        /// An index would exceed the memory that it may take.
+        case tooLarge = "too_large"
         /// Samples that belong to no class of the coverage: a mistake in this program.
         case unaccounted
         /// The output or the dataset's folder cannot be read or written.

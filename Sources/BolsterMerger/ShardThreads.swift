@@ -1,29 +1,33 @@
 import Foundation
 import Synchronization
 
-/// Merges several shards at once, one to a thread, and hands the receipts back in the shards' order.
+/// Works on several shards at once, one to a thread, and hands the results back in the shards' order.
 ///
-/// Threads and not tasks, because a merge blocks on files. The caller's thread waits and reports. The first
+/// Threads and not tasks, because the work blocks on files. The caller's thread waits and reports. The first
 /// error keeps further shards from being begun; of several, the earliest shard's is thrown.
-final class ShardThreads: Sendable {
+final class ShardThreads<Value: Sendable>: Sendable {
     private struct State {
         var next = 0
         var active: Int
-        var results: [Result<ShardReceipt, MergerError>?]
+        var results: [Result<Value, MergerError>?]
         var samples: [Int]
         var hasFailed = false
     }
 
     private let state: Mutex<State>
     private let changed = NSCondition()
-    private let body: @Sendable (Int, (Int) -> Void) throws(MergerError) -> ShardReceipt
+    private let body: @Sendable (Int, (Int) -> Void) throws(MergerError) -> Value
+    private let samples: @Sendable (Value) -> Int
 
-    /// - Parameter body: merges the shard at an index, and says now and then how many samples it has seen.
+    /// - Parameters:
+    ///   - samples: how many samples a finished shard had.
+    ///   - body: does the work on the shard at an index, and says now and then how many samples it has seen.
     init(
-        shards: Int, threads: Int,
-        body: @escaping @Sendable (Int, (Int) -> Void) throws(MergerError) -> ShardReceipt
+        shards: Int, threads: Int, samples: @escaping @Sendable (Value) -> Int,
+        body: @escaping @Sendable (Int, (Int) -> Void) throws(MergerError) -> Value
     ) {
         self.body = body
+        self.samples = samples
         let active = max(1, min(threads, shards))
         state = Mutex(
             State(
@@ -37,8 +41,7 @@ final class ShardThreads: Sendable {
     }
 
     /// Waits for all threads, and tells of progress whenever there is some.
-    func receipts(progress: (_ shardsDone: Int, _ samples: Int) -> Void) throws(MergerError) -> [ShardReceipt]
-    {
+    func results(progress: (_ shardsDone: Int, _ samples: Int) -> Void) throws(MergerError) -> [Value] {
         var isDone = false
         while !isDone {
             changed.lock()
@@ -52,16 +55,16 @@ final class ShardThreads: Sendable {
             isDone = state.withLock { $0.active == 0 }
             progress(done, samples)
         }
-        var receipts: [ShardReceipt] = []
+        var values: [Value] = []
         for result in state.withLock({ $0.results }) {
-            if let result { receipts.append(try result.get()) }
+            if let result { values.append(try result.get()) }
         }
-        return receipts
+        return values
     }
 
     private func work() {
         while let index = take() {
-            let result: Result<ShardReceipt, MergerError>
+            let result: Result<Value, MergerError>
             do throws(MergerError) {
                 result = .success(
                     try body(index) { samples in
@@ -73,7 +76,7 @@ final class ShardThreads: Sendable {
             update { state in
                 state.results[index] = result
                 switch result {
-                case .success(let receipt): state.samples[index] = receipt.coverage.counts.input
+                case .success(let value): state.samples[index] = samples(value)
                 case .failure: state.hasFailed = true
                 }
             }

@@ -1,0 +1,116 @@
+import ArgumentParser
+import BolsterMerger
+import BolsterStorage
+import Foundation
+
+struct Join: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Join a published reinforcement set, which has no images, with the shards that have them.",
+        discussion: """
+            DataCompDR's tars hold embeddings, captions and parameters, and no images. This puts each \
+            sample's files beside its image's, one tar per published shard, in the published order. Where \
+            both sides have a file of one kind the published one counts. Samples whose source is gone are \
+            counted and left out. Shards that are already joined from the same files are kept.
+
+              bolster join --reinforcements 'DataCompDR-12M/{00000000..00001023}.tar' \\
+                  --sources 'DataComp-12M/{00000000..00001023}.tar' --out joined
+
+            Sources of other names or in another order are found by the uid in the samples' json:
+
+              bolster join --reinforcements 'DataCompDR-12M/*.tar' --sources 'images/*.tar' --by uid --out joined
+
+            Exit code 2 where a shard could not be read to its end.
+            """)
+
+    enum By: String, ExpressibleByArgument, CaseIterable {
+        case key, uid
+    }
+
+    @Option(help: "The published shards: a path with brace ranges, a glob, or a list file. Repeatable.")
+    var reinforcements: [String]
+
+    @Option(help: "The shards with the images, as plain tars. Repeatable.")
+    var sources: [String]
+
+    @Option(help: "The joined dataset's folder.")
+    var out: String
+
+    @Option(help: "What names a sample: key (within shards of equal name) or uid (in any shard).")
+    var by = By.key
+
+    @Option(help: "The field of the json that holds the uid; a sample without it is called by its key.")
+    var field = "uid"
+
+    @Flag(help: "Write param_aug as the list that the trainer reads, where it is a string.")
+    var unpackParameters = false
+
+    @Option(help: "Shards that are joined at once. Default: the processors, at most eight.")
+    var threads: Int?
+
+    @Option(help: "Join only the i-th of n parts, written i/n. --close ends the dataset.")
+    var part: String?
+
+    @Flag(help: "Join nothing: check that all shards are joined, and write the files beside them.")
+    var close = false
+
+    @Flag(help: "Wait for the disk after each shard, as a merge does; tar and cp do not.")
+    var sync = false
+
+    @Option(help: "What the index by uid may take, in MiB.")
+    var indexMemory = JoinConfiguration.indexBytesByDefault >> 20
+
+    @Flag(help: "Print JSON.")
+    var json = false
+
+    func validate() throws {
+        if let threads, threads < 1 { throw ValidationError("--threads needs a number from 1") }
+        if indexMemory < 1 { throw ValidationError("--index-memory needs a number of MiB from 1") }
+        if let part, MergePart(part) == nil {
+            throw ValidationError("--part is written i/n with i from 1 to n, such as 3/8, and not '\(part)'")
+        }
+        if close && part != nil { throw ValidationError("--close ends the whole dataset: leave out --part") }
+    }
+
+    func run() throws {
+        try reporting {
+            let folder = FileManager.default.currentDirectoryPath
+            var configuration = JoinConfiguration(
+                reinforcements: try InputShards.find(patterns: reinforcements, manifestDirectory: folder),
+                sources: try InputShards.find(patterns: sources, manifestDirectory: folder),
+                output: absolutePath(out), naming: by == .key ? .key : .uid(field: field))
+            configuration.unpacksParameters = unpackParameters
+            configuration.synchronizes = sync
+            configuration.indexBytesMax = indexMemory << 20
+            let inputs = Set((configuration.reinforcements + configuration.sources).map(\.location))
+            let outputs = configuration.reinforcements.map { "\(configuration.output)/\($0.name).tar" }
+            if let clash = outputs.first(where: inputs.contains) {
+                throw CommandError("--out would replace the input \(clash): choose another folder")
+            }
+            let report = try join(configuration)
+            if json {
+                let encoder = JSONEncoder()
+                encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+                print(String(decoding: try encoder.encode(report), as: UTF8.self))
+            } else {
+                print(report.summary)
+                print("joined  \(configuration.output)")
+            }
+            return report.isWhole ? .done : .faulty
+        }
+    }
+
+    private func join(_ configuration: JoinConfiguration) throws -> JoinReport {
+        let joiner = Joiner(configuration)
+        if close { return try joiner.close() }
+        let display = ProgressDisplay()
+        let report = try joiner.run(
+            threads: threads ?? Merger.threadsByDefault, part: part.flatMap(MergePart.init)
+        ) { progress in
+            display.show([
+                "join  \(progress.shardsDone) of \(progress.shards) shards, \(progress.samples) samples"
+            ])
+        }
+        display.finish()
+        return report
+    }
+}
