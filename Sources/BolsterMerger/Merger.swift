@@ -91,8 +91,7 @@ package struct Merger: Sendable {
         if let receipt = try kept(shard, selection) { return receipt }
         let inputs = ShardReceipt.inputs(configuration, shard: shard, selection: selection)
         let merge = try ShardMerge(
-            configuration, shard: shard, selection: selection,
-            output: try path(of: configuration.fileName(shard.name)))
+            configuration, shard: shard, selection: selection, dataset: dataset)
         let receipt = ShardReceipt(inputs: inputs, coverage: try merge.run(progress: progress))
         do {
             try configuration.records.write(receiptName(shard), receipt.encoded())
@@ -111,7 +110,11 @@ package struct Merger: Sendable {
     private func removeLeftovers(of shards: [Shard]) throws(MergerError) {
         let manager = FileManager.default
         let receipts = ShardReceipt.folder(dataset: configuration.output)
-        for folder in [configuration.output, "\(configuration.records.root)/\(receipts)"] {
+        // In a bucket nothing unfinished shows; it is `bolster clean` that takes back old uploads.
+        let local =
+            (dataset.isLocal ? [configuration.output] : [])
+            + (configuration.records.isLocal ? ["\(configuration.records.root)/\(receipts)"] : [])
+        for folder in local {
             guard manager.fileExists(atPath: folder) else { continue }
             do {
                 let starts = shards.map { ".\($0.name.prefix(48))." }
@@ -144,8 +147,7 @@ package struct Merger: Sendable {
             }
             let name = configuration.fileName(shard.name)
             guard try dataset.exists(name) else { return nil }
-            let size = try ByteReader(opening: dataset.location(of: name)).identity.size
-            return size == receipt.coverage.bytes ? receipt : nil
+            return try dataset.size(name) == receipt.coverage.bytes ? receipt : nil
         } catch {
             throw MergerError(
                 .storage, "cannot look at what is already merged of \(shard.name)", cause: error)
@@ -181,14 +183,6 @@ package struct Merger: Sendable {
                 .unfinished,
                 "the run is not finished: go on with `bolster run`, or look for quarantined units with "
                     + "`bolster status`, or merge what there is with --partial", evidence: lacking)
-        }
-    }
-
-    private func path(of name: String) throws(MergerError) -> String {
-        do {
-            return try dataset.location(of: name)
-        } catch {
-            throw MergerError(.storage, "cannot name a shard of the dataset", evidence: [name], cause: error)
         }
     }
 

@@ -26,7 +26,7 @@ struct ShardMerge: ~Copyable {
     private let piece = PieceBuffer(count: Self.pieceBytes)
     private var sourceEnded = false
 
-    private var output: AtomicFileWriter
+    private var output: ObjectWriter
     private var encoder: SampleEncoder
     private var hash = XXH64Hasher()
     private var pending: [UInt8] = []
@@ -38,10 +38,10 @@ struct ShardMerge: ~Copyable {
     private var chunks = 0
 
     init(
-        _ configuration: MergeConfiguration, shard: Shard, selection: RecordSelection, output path: String
+        _ configuration: MergeConfiguration, shard: Shard, selection: RecordSelection, dataset: ObjectStore
     ) throws(MergerError) {
         let source = try Self.open(shard)
-        let output = try Self.create(path)
+        let output = try Self.create(configuration.fileName(shard.name), in: dataset)
         self.source = source
         self.output = output
         self.configuration = configuration
@@ -62,11 +62,13 @@ struct ShardMerge: ~Copyable {
         }
     }
 
-    private static func create(_ path: String) throws(MergerError) -> AtomicFileWriter {
+    private static func create(
+        _ name: String, in dataset: ObjectStore
+    ) throws(MergerError) -> ObjectWriter {
         do throws(StorageError) {
-            return try AtomicFileWriter(path: path)
+            return try dataset.writer(name)
         } catch {
-            throw MergerError(.storage, "cannot write the dataset's shard", evidence: [path], cause: error)
+            throw MergerError(.storage, "cannot write the dataset's shard", evidence: [name], cause: error)
         }
     }
 

@@ -26,12 +26,17 @@ package struct ObjectWriter: ~Copyable {
     }
 
     /// Makes the object durable under its name, replacing what was there.
-    package consuming func commit() throws(StorageError) { _ = try sink.commit(exclusively: false) }
+    ///
+    /// - Parameter durably: false does not wait for a local disk, as `AtomicFileWriter.commit` says; a bucket
+    ///   always answers for what it has taken.
+    package consuming func commit(durably: Bool = true) throws(StorageError) {
+        _ = try sink.commit(exclusively: false, durably: durably)
+    }
 
     /// Makes the object durable under its name unless something is there already; false where there is. Of
     /// several that try at once exactly one gets true.
     package consuming func commitExclusively() throws(StorageError) -> Bool {
-        try sink.commit(exclusively: true)
+        try sink.commit(exclusively: true, durably: true)
     }
 }
 
@@ -39,7 +44,7 @@ package struct ObjectWriter: ~Copyable {
 protocol ObjectSink: AnyObject {
     func append(_ bytes: UnsafeRawBufferPointer) throws(StorageError)
     /// False where the object was to be new and the name is taken.
-    func commit(exclusively: Bool) throws(StorageError) -> Bool
+    func commit(exclusively: Bool, durably: Bool) throws(StorageError) -> Bool
     /// Takes back what is not committed; does nothing after a commit.
     func discard()
 }
@@ -57,10 +62,10 @@ final class FileSink: ObjectSink {
         try outcome.get()
     }
 
-    func commit(exclusively: Bool) throws(StorageError) -> Bool {
+    func commit(exclusively: Bool, durably: Bool) throws(StorageError) -> Bool {
         guard let open = writer.take() else { preconditionFailure("an object is committed once") }
         if exclusively { return try open.commitExclusively() }
-        try open.commit()
+        try open.commit(durably: durably)
         return true
     }
 

@@ -51,7 +51,7 @@ struct PreparedRun {
         self.shards = try InputShards.find(patterns: manifest.input.shards, manifestDirectory: directory)
         self.output =
             output.map(absolutePath)
-            ?? (manifest.resolve(manifest.output, relativeTo: directory) as NSString).standardizingPath
+            ?? absolutePath(manifest.resolve(manifest.output, relativeTo: directory))
     }
 
     /// The teachers' packages in the ensemble's order.
@@ -68,7 +68,9 @@ struct CommandError: Error, CustomStringConvertible {
     init(_ description: String) { self.description = description }
 }
 
+/// A path from the working directory, in full; addresses such as s3://bucket/prefix stay as they are.
 func absolutePath(_ path: String) -> String {
+    if path.contains("://") { return path }
     let full = path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
     return (full as NSString).standardizingPath
 }

@@ -77,19 +77,13 @@ package struct Joiner: Sendable {
         _ shard: Shard, _ lookup: Lookup, inputs: String, boot: String, progress: (Int) -> Void
     ) throws(MergerError) -> JoinReport.Shard {
         let (index, damage) = try lookup.index(for: shard)
-        let path: String
-        do throws(StorageError) {
-            path = try dataset.location(of: "\(shard.name).tar")
-        } catch {
-            throw MergerError(.storage, "cannot name a joined shard", evidence: [shard.name], cause: error)
-        }
         let join = try ShardJoin(
             configuration, shard: shard, index: index, sources: SourceFiles(configuration.sources),
-            output: path)
+            dataset: dataset)
         var report = try join.run(progress: progress)
         if let damage { report.damage.append(damage) }
         let receipt = JoinReceipt(
-            inputs: inputs, boot: configuration.synchronizes ? "" : boot, report: report)
+            inputs: inputs, boot: configuration.synchronizes || !dataset.isLocal ? "" : boot, report: report)
         do {
             try dataset.write(JoinReceipt.name(shard.name), receipt.encoded())
         } catch {
@@ -127,26 +121,24 @@ package struct Joiner: Sendable {
             guard try dataset.exists(name), let receipt = JoinReceipt(decoding: try dataset.read(name)),
                 receipt.inputs == inputs, try dataset.exists(tar)
             else { return nil }
-            let file = try SeekableFile(opening: dataset.location(of: tar))
-            guard file.identity.size == receipt.report.bytes else { return nil }
+            guard try dataset.size(tar) == receipt.report.bytes else { return nil }
             if receipt.boot.isEmpty || receipt.boot == boot { return receipt }
-            return try hash(of: file) == receipt.report.xxh64 ? receipt : nil
+            return try hash(of: tar) == receipt.report.xxh64 ? receipt : nil
         } catch {
             throw MergerError(
                 .storage, "cannot look at what is already joined of \(shard.name)", cause: error)
         }
     }
 
-    private func hash(of file: borrowing SeekableFile) throws(StorageError) -> String {
+    private func hash(of name: String) throws(StorageError) -> String {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 4 << 20, alignment: 64)
         defer { buffer.deallocate() }
+        var reader = try ByteReader(opening: dataset.location(of: name))
         var hasher = XXH64Hasher()
-        var offset: Int64 = 0
         while true {
-            let count = try file.read(at: offset, into: buffer)
+            let count = try reader.read(into: buffer)
             if count == 0 { return Hexadecimal.text(of: hasher.current()) }
             hasher.update(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-            offset += Int64(count)
         }
     }
 

@@ -20,7 +20,7 @@ struct ShardJoin: ~Copyable {
     private let index: SourceIndex
     private let sources: SourceFiles
     private var window: SampleWindow
-    private var output: AtomicFileWriter
+    private var output: ObjectWriter
     private var tar = TarWriter()
     private var pending: [UInt8] = []
     private var hash = XXH64Hasher()
@@ -28,10 +28,10 @@ struct ShardJoin: ~Copyable {
 
     init(
         _ configuration: JoinConfiguration, shard: Shard, index: SourceIndex, sources: SourceFiles,
-        output path: String
+        dataset: ObjectStore
     ) throws(MergerError) {
         let window = try Self.open(shard)
-        let output = try Self.create(path)
+        let output = try Self.create("\(shard.name).tar", in: dataset)
         self.window = window
         self.output = output
         self.configuration = configuration
@@ -51,11 +51,13 @@ struct ShardJoin: ~Copyable {
         }
     }
 
-    private static func create(_ path: String) throws(MergerError) -> AtomicFileWriter {
+    private static func create(
+        _ name: String, in dataset: ObjectStore
+    ) throws(MergerError) -> ObjectWriter {
         do throws(StorageError) {
-            return try AtomicFileWriter(path: path)
+            return try dataset.writer(name)
         } catch {
-            throw MergerError(.storage, "cannot write a joined shard", evidence: [path], cause: error)
+            throw MergerError(.storage, "cannot write a joined shard", evidence: [name], cause: error)
         }
     }
 

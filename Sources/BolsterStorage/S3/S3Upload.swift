@@ -79,7 +79,7 @@ final class S3Upload: ObjectSink {
         if let failure = progress.failure.withLock({ $0 }) { throw failure }
     }
 
-    func commit(exclusively: Bool) throws(StorageError) -> Bool {
+    func commit(exclusively: Bool, durably: Bool) throws(StorageError) -> Bool {
         guard upload != nil else {
             if exclusively { return try client.putUnlessPresent(location, part) }
             try client.put(location, part)
