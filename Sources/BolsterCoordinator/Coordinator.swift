@@ -27,6 +27,7 @@ package final class Coordinator: Sendable {
         var progress: Duration = .zero
         var backup: Duration
         var fence: Duration = .zero
+        var devices: Duration = .zero
         /// When the outcome was first seen.
         var over: (outcome: Outcome, at: Duration)?
         var stall = StallAlarm()
@@ -35,6 +36,7 @@ package final class Coordinator: Sendable {
     private static let tick: Duration = .milliseconds(100)
     private static let fenceEvery: Duration = .seconds(5)
     private static let secondTick: Duration = .seconds(1)
+    private static let devicesEvery: Duration = .seconds(30)
 
     /// Where workers connect; the port chosen where `listen` asked for any.
     package let endpoint: String
@@ -45,6 +47,7 @@ package final class Coordinator: Sendable {
     private let router: RouterSocket
     private let journal: LedgerJournal
     private let backup: LedgerBackup
+    private let announcement: Announcement?
     private let output: ObjectStore
     /// Taken by `run`, which owns it from then on.
     private let core: Mutex<CoordinatorCore?>
@@ -90,8 +93,11 @@ package final class Coordinator: Sendable {
         self.lock = lock
         self.generation = generation
         endpoint = router.endpoint
+        announcement = try Announcement(configuration, endpoint: router.endpoint, generation: generation)
         backup = LedgerBackup(database: lock.database, output: output, generation: generation, log: log)
-        core = Mutex(CoordinatorCore(ledger: ledger, welcome: configuration.welcome, log: log, now: .zero))
+        var core = CoordinatorCore(ledger: ledger, welcome: configuration.welcome, log: log, now: .zero)
+        core.devices.restored(try journal.deviceUses())
+        self.core = Mutex(core)
     }
 
     /// An empty state folder takes the newest copy of the ledger.
@@ -147,7 +153,11 @@ package final class Coordinator: Sendable {
                 try keepUp(&schedule, now: now)
             }
             try fence(core.supersededBy)
-            try journal.write(batch.changes, time: Self.wallClock)
+            // Held time alone grows all the while: it waits for company, or for its turn.
+            let isDue = !batch.changes.isEmpty || now >= schedule.devices
+            if isDue { schedule.devices = now + Self.devicesEvery }
+            try journal.write(
+                batch.changes, uses: isDue ? core.devices.takeFresh() : [], time: Self.wallClock)
             var answers = batch.answers
             for order in orders.takeAll() {
                 let (reply, more) = try carryOut(order.request, &core, isOver: schedule.over != nil)
@@ -163,7 +173,8 @@ package final class Coordinator: Sendable {
             if outcome != nil { router.stop() }
             return answers
         }
-        progress(core.status(now: ContinuousClock.now - start))
+        progress(core.status(now: ContinuousClock.now - start, workersMax: configuration.workersInProgress))
+        try journal.write([], uses: core.devices.takeFresh(), time: Self.wallClock)
         try backup.copy()
         return outcome ?? .stopped
     }
@@ -192,7 +203,7 @@ package final class Coordinator: Sendable {
         if now >= schedule.progress {
             schedule.progress = now + min(Self.secondTick, configuration.progressEvery)
             core.ticked(now: now, into: &batch)
-            let status = core.status(now: now)
+            let status = core.status(now: now, workersMax: configuration.workersInProgress)
             progress(status)
             if let silence = schedule.stall.observed(status, now: now) {
                 configuration.log.error(
@@ -208,12 +219,35 @@ package final class Coordinator: Sendable {
         }
         if schedule.over == nil, let end = end(core) {
             schedule.over = (end, now)
-            if case .finished(let quarantined, let blocked) = end {
-                core.tellAll(.finished(quarantined: quarantined, blocked: blocked), in: &batch)
-            }
+            tell(end, &core, &batch)
         }
         guard let over = schedule.over, now - over.at >= configuration.lingering else { return nil }
         return over.outcome
+    }
+
+    /// Says that the run is over to the workers that are there, and leaves word for those that are not.
+    private func tell(
+        _ end: Outcome, _ core: inout CoordinatorCore, _ batch: inout CoordinatorCore.Batch
+    ) {
+        let state: Rendezvous.State
+        switch end {
+        case .drained, .stopped: state = .drained
+        case .finished(let quarantined, let blocked):
+            state = .finished(quarantined: quarantined, blocked: blocked)
+            core.tellAll(.finished(quarantined: quarantined, blocked: blocked), in: &batch)
+        }
+        do {
+            if case .finished(let quarantined, let blocked) = end {
+                try output.write(
+                    RunEnd.name(generation: generation),
+                    RunEnd(quarantined: quarantined, blocked: blocked).bytes)
+            }
+            try announcement?.change(to: state)
+        } catch {
+            configuration.log.error(
+                "the word that this coordinator ends could not be left: workers without a connection wait on",
+                metadata: [LogKey.reason: "\(error)"])
+        }
     }
 
     private func end(_ core: borrowing CoordinatorCore) -> Outcome? {

@@ -25,8 +25,14 @@ package struct CoordinatorConfiguration: Sendable {
     /// Gives units that were quarantined in an earlier start all their attempts anew: what was at fault may
     /// have been mended since.
     package var retryQuarantined = false
+    /// A folder that all machines see, where workers and operators find this coordinator.
+    package var rendezvous: String?
+    /// What other machines call this one, for the rendezvous.
+    package var hostName = ""
     /// Between two calls of `run`'s closure.
     package var progressEvery: Duration = .seconds(1)
+    /// Workers and units that such a call tells of; nil: as many as a message holds.
+    package var workersInProgress: Int?
     /// Between two copies of the ledger to the output.
     package var backupEvery: Duration = .seconds(180)
     /// After the end, so that workers hear that it is over.
@@ -62,11 +68,16 @@ package struct CoordinatorConfiguration: Sendable {
             stages: stages.map {
                 StagePlan(name: $0.id.name, fingerprint: $0.fingerprint, reads: $0.reads?.name)
             },
-            shards: shards.map {
-                ShardReference(
-                    index: $0.index, name: $0.name, location: $0.location, size: $0.identity.size,
-                    version: $0.identity.version)
-            }, chunkSize: manifest.chunk, limits: limits)
+            shards: shardReferences, chunkSize: manifest.chunk, limits: limits)
+    }
+
+    /// The shards as the ledger knows them.
+    package var shardReferences: [ShardReference] {
+        shards.map {
+            ShardReference(
+                index: $0.index, name: $0.name, location: $0.location, size: $0.identity.size,
+                version: $0.identity.version)
+        }
     }
 
     var welcome: Welcome {

@@ -24,6 +24,9 @@ package struct CoordinatorCore: ~Copyable {
     /// Where each worker was last heard.
     private var peers: [WorkerID: PeerID] = [:]
     private var meter = RateMeter()
+    var devices = DeviceMeter()
+    /// When a chunk last counted.
+    private var lastCommit: Duration
     private var complaints = 0
     private(set) var framesRefused = 0
     private let started: Duration
@@ -36,7 +39,8 @@ package struct CoordinatorCore: ~Copyable {
         self.run = welcome.run
         self.log = log
         started = now
-        meter.measured(self.ledger.stageCounts.map(\.samples), now: now)
+        lastCommit = now
+        meter.measured(self.ledger.stageCounts, now: now)
     }
 
     /// Applies every frame of a batch, in order.
@@ -70,14 +74,22 @@ package struct CoordinatorCore: ~Copyable {
                 metadata: [LogKey.unit: "\(unit)", LogKey.epoch: "\(epoch)"])
         }
         batch.changes += changes
-        meter.measured(ledger.stageCounts.map(\.samples), now: now)
+        meter.measured(ledger.stageCounts, now: now)
+        devices.ticked(connected: ledger.devicesConnected(now: now), now: now)
     }
 
-    package func status(now: Duration) -> StatusReply {
+    /// - Parameter workersMax: workers and units listed, where more are wanted than a message holds.
+    package func status(now: Duration, workersMax: Int? = nil) -> StatusReply {
         let rates = ledger.plan.stages.enumerated().map { ($1.name, meter.samplesPerSecond(stage: $0)) }
-        return ledger.status(
+        var status = ledger.status(
             run: run, samplesPerSecond: Dictionary(uniqueKeysWithValues: rates), running: now - started,
-            now: now)
+            now: now, workersMax: workersMax ?? StatusReply.workersMax,
+            unitsMax: max(workersMax ?? 0, StatusReply.quarantinedMax))
+        status.uses = devices.uses(stages: status.stages.map(\.stage))
+        status.devices = devices.devices(connected: ledger.devicesConnected(now: now))
+        status.silent = now - lastCommit
+        status.isStalled = status.state != .finished && status.silent >= StallAlarm.patience
+        return status
     }
 
     /// Says the same to every worker heard of.
@@ -181,6 +193,10 @@ package struct CoordinatorCore: ~Copyable {
         switch ledger.commitReceived(commit, from: sender, now: now) {
         case .journal(let change, let unitDone):
             batch.changes.append(change)
+            lastCommit = now
+            devices.committed(
+                stage: commit.unit.stage, device: ledger.deviceType(of: sender.worker) ?? "unknown",
+                samples: commit.result.samples, time: commit.deviceTime)
             if unitDone {
                 log.info(
                     "a unit is done",

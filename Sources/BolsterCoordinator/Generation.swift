@@ -1,3 +1,4 @@
+import BolsterLeasing
 import BolsterStorage
 import Foundation
 
@@ -8,7 +9,7 @@ enum Generation {
         var next = max(known, try newest(in: output)) + 1
         let who = "\(ProcessInfo.processInfo.hostName) pid \(ProcessInfo.processInfo.processIdentifier)\n"
         for _ in 0..<1_000 {
-            if try output.createExclusively("generation/\(next)", Array(who.utf8)) { return next }
+            if try output.createExclusively(RunEnd.claim(generation: next), Array(who.utf8)) { return next }
             next += 1
         }
         throw CoordinatorError(
@@ -20,7 +21,7 @@ enum Generation {
     /// Whether a later coordinator has claimed the run. Starts claim one after the other, so looking at
     /// the next number is enough.
     static func isSuperseded(_ generation: UInt64, in output: ObjectStore) throws -> Bool {
-        try output.exists("generation/\(generation + 1)")
+        try output.exists(RunEnd.claim(generation: generation + 1))
     }
 
     private static func newest(in output: ObjectStore) throws -> UInt64 {

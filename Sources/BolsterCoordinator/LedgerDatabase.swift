@@ -37,7 +37,10 @@ enum LedgerDatabase {
                 }
                 try check(db, path)
             }
-            try queue.write { db in if try isNew(db) { try create(db) } else { try migrate(db) } }
+            try queue.write { db in
+                if try isNew(db) { try create(db) } else { try migrate(db) }
+                try db.execute(sql: LedgerJournal.deviceTable)
+            }
             return queue
         } catch let error as CoordinatorError {
             throw error

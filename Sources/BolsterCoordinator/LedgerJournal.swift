@@ -19,12 +19,17 @@ struct LedgerJournal {
 
     /// Writes the changes of one batch, in order.
     ///
-    /// - Parameter time: seconds since 1970, told with each grant.
-    func write(_ changes: [LedgerChange], time: Int64) throws(CoordinatorError) {
-        guard !changes.isEmpty else { return }
+    /// - Parameters:
+    ///   - uses: device time to add to what is there.
+    ///   - time: seconds since 1970, told with each grant.
+    func write(
+        _ changes: [LedgerChange], uses: [DeviceUse] = [], time: Int64
+    ) throws(CoordinatorError) {
+        guard !changes.isEmpty || !uses.isEmpty else { return }
         do {
             try queue.write { db in
                 for change in changes { try write(change, time, db) }
+                try add(uses, db)
             }
         } catch {
             throw LedgerDatabase.explained(error, path)

@@ -179,10 +179,15 @@ package struct LedgerReader: Sendable {
                     counts.append(count)
                 }
                 let isOver = counts.allSatisfy { $0.settled == $0.units }
-                return StatusReply(
+                var reply = StatusReply(
                     run: run, state: isOver ? .finished : .running, stages: counts, workers: [],
                     workersTotal: 0,
                     quarantined: Array(quarantined.prefix(StatusReply.quarantinedMax)), running: .zero)
+                var meter = DeviceMeter()
+                meter.restored(try LedgerJournal.deviceUses(db))
+                reply.uses = meter.uses(stages: counts.map(\.stage))
+                reply.devices = meter.devices(connected: [:])
+                return reply
             }
         } catch {
             throw LedgerDatabase.explained(error, path)
