@@ -113,8 +113,7 @@ extension WorkerSession {
             nextAsk = now + retry
             return exitIfEmpty()
         case .finished(let quarantined, let blocked):
-            return leases.filter(\.isWorking).map { .abandon($0.grant.epoch, reason: "the run is over") }
-                + exit(.finished(quarantined: quarantined, blocked: blocked))
+            return runEnded(RunEnd(quarantined: quarantined, blocked: blocked))
         case .drain:
             askSaid = nil
             return leave(.drained, now: now)

@@ -188,6 +188,13 @@ package struct WorkerSession: ~Copyable {
     /// Which stages' models are in memory has changed; the most recently used comes first.
     package mutating func loadedStagesChanged(_ stages: [String]) { loadedStages = stages }
 
+    /// The run is over, as its coordinator left word before it went: nobody will answer any more.
+    package mutating func runEnded(_ end: RunEnd) -> [Action] {
+        guard phase != .over else { return [] }
+        return leases.filter(\.isWorking).map { .abandon($0.grant.epoch, reason: "the run is over") }
+            + exit(.finished(quarantined: end.quarantined, blocked: end.blocked))
+    }
+
     /// SIGTERM, SIGINT, SIGUSR1. The first asks for the chunk's boundary, the second ends at once.
     package mutating func stopRequested(now: Duration) -> [Action] {
         guard phase != .over else { return [] }

@@ -16,13 +16,13 @@ import Synchronization
 ///   few seconds, for the key may be allowed meanwhile.
 package final class DealerSocket: Sendable {
     private let identity: [UInt8]
-    private let security: ClientSecurity?
     private let wake: WakeEvent
 
     private struct State: ~Copyable {
         var connection: DealerConnection?
         /// Where to go instead, taken up by the owning thread.
         var redirection: Endpoint?
+        var security: ClientSecurity?
         var stopping = false
         var queue = FrameQueue(framesMax: MessagingLimits.dealerQueueFramesMax)
         var counters = DealerCounters()
@@ -39,10 +39,9 @@ package final class DealerSocket: Sendable {
             (1...255).contains(identity.count) && identity[0] != 0, "an identity ZeroMQ cannot carry")
         let endpoint = try Self.checked(text, security)
         self.identity = identity
-        self.security = security
         wake = try WakeEvent()
         let connection = try DealerConnection.open(endpoint, identity: identity, security: security)
-        state = Mutex(State(connection: connection))
+        state = Mutex(State(connection: connection, security: security))
     }
 
     package var counters: DealerCounters { state.withLock { $0.counters } }
@@ -63,10 +62,17 @@ package final class DealerSocket: Sendable {
 
     /// Leaves the present server for another (or for the same one, afresh), from any thread. Frames that
     /// wait were meant for the old one and are dropped.
-    package func reconnect(to text: String) throws(MessagingError) {
+    ///
+    /// - Parameter serverKey: the key that the other server must prove; nil: that of the present one.
+    package func reconnect(to text: String, serverKey: CurveKey? = nil) throws(MessagingError) {
+        var security = state.withLock { $0.security }
+        if let serverKey, let old = security {
+            security = ClientSecurity(keys: old.keys, serverKey: serverKey)
+        }
         let endpoint = try Self.checked(text, security)
-        state.withLock { state in
+        state.withLock { [security] state in
             state.redirection = endpoint
+            state.security = security
             state.queue.removeAll()
         }
         wake.signal()
@@ -94,6 +100,7 @@ package final class DealerSocket: Sendable {
         var nextTick = clock.now + tick
         while !state.withLock({ $0.stopping }) {
             if let endpoint = state.withLock({ $0.redirection.take() }) {
+                let security = state.withLock { $0.security }
                 connection = try DealerConnection.open(endpoint, identity: identity, security: security)
             }
             if let moment = connection.redialTime, clock.now >= moment { try connection.redial() }

@@ -14,6 +14,8 @@ package struct MessagingError: Error, CustomStringConvertible {
         case badKey
         /// A key file or allow-list is missing, damaged, or readable by the wrong people.
         case badKeyFile
+        /// A coordinator's rendezvous file is damaged.
+        case badRendezvous
         /// A frame is longer than `MessagingLimits.frameBytesMax`.
         case frameTooLarge
         /// libzmq or the operating system refused a call.

@@ -1,5 +1,6 @@
 import BolsterLeasing
 import BolsterMessaging
+import BolsterStorage
 import Foundation
 import Logging
 import Synchronization
@@ -152,11 +153,30 @@ final class SessionDriver: Sendable {
                     LogKey.endpoint: "\(configuration.endpoint)", LogKey.reason: "\(reason)",
                     LogKey.refusals: "\(socket.counters.refusals)",
                 ])
-            try socket.reconnect(to: configuration.endpoint)
-            act(session.withLock { $0.connected(now: now) })
+            try connectAnew()
         case .exit(let exit):
             post { $0.exit = exit }
         }
+    }
+
+    /// Connects to where the coordinator is now, unless it has left word that the run is over.
+    private func connectAnew() throws {
+        var place = (address: configuration.endpoint, serverKey: configuration.security?.serverKey)
+        do {
+            let (output, generation) = session.withLock { ($0.welcome?.output, $0.generation) }
+            var end = try output.flatMap { try EndedRun.find(in: ObjectStore(root: $0), since: generation) }
+            if let folder = configuration.rendezvous, let found = try Rendezvous.read(from: folder) {
+                place = (found.address, found.serverKey ?? place.serverKey)
+                if found.generation >= generation { end = end ?? EndedRun.find(at: found) }
+            }
+            if let end { return act(session.withLock { $0.runEnded(end) }) }
+        } catch {
+            configuration.log.warning(
+                "it cannot be seen whether the run is over; trying the coordinator again",
+                metadata: [LogKey.error: "\(error)"])
+        }
+        try socket.reconnect(to: place.address, serverKey: place.serverKey)
+        act(session.withLock { $0.connected(now: now) })
     }
 
     private func post(_ change: (Board) -> Void) {

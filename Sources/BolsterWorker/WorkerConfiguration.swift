@@ -7,6 +7,8 @@ package struct WorkerConfiguration: Sendable {
     /// The coordinator's address.
     package var endpoint: String
     package var security: ClientSecurity?
+    /// A folder that says where the coordinator is now: read each time that the worker connects anew.
+    package var rendezvous: String?
     /// Unique in the run, and the same after a restart.
     package var name: String
     package var host: String

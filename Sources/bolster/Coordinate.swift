@@ -35,6 +35,12 @@ struct Coordinate: ParsableCommand {
     @Flag(help: "Give units that an earlier start has quarantined another chance.")
     var retryQuarantined = false
 
+    @Option(help: "A folder that all machines see: says there where workers find this coordinator.")
+    var rendezvous: String?
+
+    @Option(help: "What other machines call this one, for --rendezvous. Default: its host name.")
+    var advertise: String?
+
     @OptionGroup var keys: ServerKeyOptions
     @OptionGroup var logging: LogOptions
 
@@ -45,6 +51,8 @@ struct Coordinate: ParsableCommand {
                 state: absolutePath(state), listen: listen, security: try keys.security(),
                 log: logging.logger("bolster.coordinator"))
             configuration.retryQuarantined = retryQuarantined
+            configuration.rendezvous = rendezvous.map(absolutePath)
+            configuration.hostName = advertise ?? ProcessInfo.processInfo.hostName
             let coordinator = try Coordinator(configuration)
             let signals = StopSignals(first: { coordinator.drain() }, second: { coordinator.stop() })
             defer { signals.cancel() }

@@ -10,19 +10,19 @@ struct ClientKeyOptions: ParsableArguments {
     var serverKey: String?
 
     func validate() throws {
-        if (key == nil) != (serverKey == nil) {
+        if key == nil, serverKey != nil {
             throw ValidationError("--key and --server-key go together: both, or neither on one machine")
         }
     }
 
-    func security() throws -> ClientSecurity? {
-        guard let key, let serverKey else { return nil }
-        return ClientSecurity(keys: try KeyStore.pair(at: key), serverKey: try KeyStore.publicKey(serverKey))
+    /// - Parameter found: the coordinator's key as a rendezvous says it; --server-key goes before it.
+    func security(serverKey found: CurveKey? = nil) throws -> ClientSecurity? {
+        guard let key, let known = try serverKey.map(KeyStore.publicKey) ?? found else { return nil }
+        return ClientSecurity(keys: try KeyStore.pair(at: key), serverKey: known)
     }
 
     var arguments: [String] {
-        guard let key, let serverKey else { return [] }
-        return ["--key", key, "--server-key", serverKey]
+        (key.map { ["--key", $0] } ?? []) + (serverKey.map { ["--server-key", $0] } ?? [])
     }
 }
 

@@ -16,27 +16,24 @@ struct Status: ParsableCommand {
             Exit code 2 where units are quarantined.
             """)
 
-    @Option(help: "The coordinator's address.")
-    var coordinator: String?
-
     @Option(help: "The coordinator's state folder.")
     var state: String?
 
-    @OptionGroup var keys: ClientKeyOptions
+    @OptionGroup var place: CoordinatorOptions
 
     func validate() throws {
-        if (coordinator == nil) == (state == nil) {
-            throw ValidationError("give --coordinator ENDPOINT or --state DIR, one of them")
+        if place.isGiven == (state != nil) {
+            throw ValidationError("give --coordinator ENDPOINT, --rendezvous DIR or --state DIR, one of them")
         }
     }
 
     func run() throws {
         try reporting {
             let status: StatusReply
-            if let coordinator {
-                status = try OperatorQuestion.status(of: coordinator, security: try keys.security())
+            if let state {
+                status = try LedgerReader(stateDirectory: absolutePath(state)).status()
             } else {
-                status = try LedgerReader(stateDirectory: absolutePath(state ?? "")).status()
+                status = try OperatorConnection(place).status()
             }
             print("run \(status.run): \(Self.word(status.state))")
             for line in ProgressLines.lines(of: status) { print(line) }
@@ -64,36 +61,5 @@ struct Status: ParsableCommand {
         case .draining: "draining"
         case .finished: "finished"
         }
-    }
-}
-
-/// One question to a coordinator and its answer.
-enum OperatorQuestion {
-    private static let patience = Duration.seconds(5)
-
-    static func status(of endpoint: String, security: ClientSecurity?) throws -> StatusReply {
-        let name = "operator-\(getpid())"
-        let socket = try DealerSocket(connect: endpoint, identity: Array(name.utf8), security: security)
-        let question = WorkerFrame(
-            worker: WorkerID(name), incarnation: 1, generation: 0, message: .statusRequest)
-        _ = try socket.send(question.encode())
-        let start = ContinuousClock.now
-        var reply: StatusReply?
-        try socket.run(tick: .milliseconds(100)) { frames, _ in
-            for bytes in frames {
-                if case .statusReply(let status) = try CoordinatorFrame.decode(bytes).message {
-                    reply = status
-                }
-            }
-            if reply != nil || ContinuousClock.now - start > patience { socket.stop() }
-            return []
-        }
-        guard let reply else {
-            throw CommandError(
-                "no answer from \(endpoint) within \(patience / .seconds(1)) s: check that the "
-                    + "coordinator runs, and"
-                    + " that this key is on its allow-list")
-        }
-        return reply
     }
 }

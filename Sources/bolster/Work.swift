@@ -15,12 +15,10 @@ struct Work: ParsableCommand {
               bolster work --coordinator tcp://127.0.0.1:5570
               bolster work --coordinator tcp://head:5570 --devices cuda:0-7 --key worker.key --server-key \
               head.pub
+              bolster work --rendezvous /shared/run/rendezvous --key worker.key
 
             SIGTERM: no further chunk is begun, leases go back, exit code 3. A second one: at once.
             """)
-
-    @Option(help: "The coordinator's address, e.g. tcp://127.0.0.1:5570.")
-    var coordinator: String
 
     @Option(help: "Devices, comma-separated: cpu, cuda:0, cuda:0-7. One process each.")
     var devices = "cpu"
@@ -39,7 +37,7 @@ struct Work: ParsableCommand {
     @Option(help: "Minutes without a word from the coordinator after which the worker gives up.")
     var giveUpAfter = 30
 
-    @OptionGroup var keys: ClientKeyOptions
+    @OptionGroup var place: CoordinatorOptions
     @OptionGroup var logging: LogOptions
 
     @Option(help: .hidden)
@@ -49,6 +47,7 @@ struct Work: ParsableCommand {
         if let threads, threads < 1 {
             throw ValidationError("--threads takes a number from 1, not \(threads)")
         }
+        if !place.isGiven { throw ValidationError("give --coordinator ENDPOINT or --rendezvous DIR") }
         _ = try deviceList()
     }
 
@@ -70,12 +69,18 @@ struct Work: ParsableCommand {
     }
 
     private func workHere(_ device: Device, threads: Int, parent: Int32) throws -> Outcome {
-        let worker = Worker(
-            WorkerConfiguration(
-                endpoint: coordinator, security: try keys.security(), name: name ?? Self.defaultName(device),
-                host: Self.hostName, device: device, threads: threads, cache: cache.map(absolutePath),
-                parent: parent, giveUpAfter: .seconds(60 * giveUpAfter), program: BolsterVersion.text,
-                log: logging.logger("bolster.work")))
+        let patience = Duration.seconds(60 * giveUpAfter)
+        guard let (endpoint, security) = try place.locate(patience: patience) else {
+            Terminal.note("bolster: the run is over, as its rendezvous says")
+            return .done
+        }
+        var configuration = WorkerConfiguration(
+            endpoint: endpoint, security: security, name: name ?? Self.defaultName(device),
+            host: Self.hostName, device: device, threads: threads, cache: cache.map(absolutePath),
+            parent: parent, giveUpAfter: patience, program: BolsterVersion.text,
+            log: logging.logger("bolster.work"))
+        configuration.rendezvous = place.rendezvous.map(absolutePath)
+        let worker = Worker(configuration)
         let signals = StopSignals(
             first: { worker.drain() }, second: { Foundation.exit(Outcome.interrupted.rawValue) })
         defer { signals.cancel() }
@@ -111,13 +116,13 @@ struct Work: ParsableCommand {
 
     private func childArguments(_ device: Device, threads: Int, name: String) -> [String] {
         var arguments = [
-            "work", "--coordinator", coordinator, "--devices", "\(device)", "--threads", "\(threads)",
+            "work", "--devices", "\(device)", "--threads", "\(threads)",
             "--name", name,
             "--supervised-by", "\(getpid())", "--log-level", "\(logging.logLevel)", "--give-up-after",
             "\(giveUpAfter)",
         ]
         if let cache { arguments += ["--cache", cache] }
-        arguments += keys.arguments
+        arguments += place.arguments
         return arguments
     }
 
