@@ -134,7 +134,8 @@ let package = Package(
         .testTarget(
             name: "BolsterDeterminismTests", dependencies: ["BolsterDeterminism"], swiftSettings: settings),
         .testTarget(
-            name: "BolsterCompressionTests", dependencies: ["BolsterCompression"], swiftSettings: settings),
+            name: "BolsterCompressionTests", dependencies: ["BolsterCompression", "CZstd"],
+            swiftSettings: settings),
         .testTarget(name: "BolsterDatasetTests", dependencies: ["BolsterDataset"], swiftSettings: settings),
         .testTarget(name: "BolsterLeasingTests", dependencies: ["BolsterLeasing"], swiftSettings: settings),
         .testTarget(

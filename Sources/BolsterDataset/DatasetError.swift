@@ -13,6 +13,8 @@ package struct DatasetError: Error, Equatable, Sendable, CustomStringConvertible
         case unsafeName
         /// A member, a sample or a name over its stated maximum.
         case tooLarge
+        /// A file of uids or a list of shards that cannot be read as one.
+        case damagedSelection
         /// A shard pattern that cannot be expanded.
         case malformedPattern
     }

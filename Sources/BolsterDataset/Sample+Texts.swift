@@ -33,6 +33,17 @@ extension Sample {
         return names.sorted()
     }
 
+    /// The sample's uid: its key, or a field of its `json` member that is a string or a number; nil without.
+    package func uid(field: String) -> String? {
+        if field == SampleSelection.keyField { return key }
+        guard let json = member("json"), let fields = Self.fields(ofJSON: json.bytes) else { return nil }
+        switch fields[field] {
+        case let text as String: return text
+        case let number as NSNumber: return number.stringValue
+        default: return nil
+        }
+    }
+
     private static func trimmed(_ texts: [String]) -> [String] {
         texts.map { $0.trimmingCharacters(in: .whitespacesAndNewlines) }.filter { !$0.isEmpty }
     }
