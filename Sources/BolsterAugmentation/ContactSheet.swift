@@ -49,10 +49,12 @@ package struct ContactSheet {
             let colour = Self.colours[index % Self.colours.count]
             if let box = augmentation.cropBox(of: parameters[index], width: image.width, height: image.height)
             {
-                let scale = Double(whole.width) / Double(image.width)
+                // Not one scale: the shorter side of a long image is never less than a pixel.
+                let across = Double(whole.width) / Double(image.width)
+                let down = Double(whole.height) / Double(image.height)
                 outline(
-                    top: Self.margin + Int(box.top * scale), left: Self.margin + Int(box.left * scale),
-                    height: Int(box.height * scale), width: Int(box.width * scale), thickness: 2, colour)
+                    top: Self.margin + Int(box.top * down), left: Self.margin + Int(box.left * across),
+                    height: Int(box.height * down), width: Int(box.width * across), thickness: 2, colour)
             }
             let small = try view.withUnsafeBufferPointer { view throws(AugmentationError) in
                 let region = pixel_region(
@@ -108,8 +110,10 @@ package struct ContactSheet {
     private mutating func outline(
         top: Int, left: Int, height boxHeight: Int, width boxWidth: Int, thickness: Int, _ colour: [UInt8]
     ) {
-        for row in max(0, top)..<max(0, min(height, top + max(1, boxHeight))) {
-            for column in max(0, left)..<max(0, min(width, left + max(1, boxWidth))) {
+        let rows = (top..<top + max(1, boxHeight)).clamped(to: 0..<height)
+        let columns = (left..<left + max(1, boxWidth)).clamped(to: 0..<width)
+        for row in rows {
+            for column in columns {
                 let edge = min(
                     row - top, top + boxHeight - 1 - row, column - left, left + boxWidth - 1 - column)
                 if edge < thickness {

@@ -126,13 +126,13 @@ def random_case(random, width, height):
             width, height = (short, longer) if width <= height else (longer, short)
     kind = random.random()
     if kind < 0.08:
-        configuration["center_crop"] = {"size": view}
+        configuration["center_crop"] = {"size": size}
     elif kind < 0.16:
-        configuration["random_crop"] = {"size": view, "pad_if_needed": True}
+        configuration["random_crop"] = {"size": size, "pad_if_needed": True}
         padded = [height + 2 * max(0, view[0] - height), width + 2 * max(0, view[1] - width)]
         parameters.append([int(random.integers(0, padded[i] - view[i] + 1)) for i in range(2)])
     else:
-        configuration["random_resized_crop"] = {"size": view, "interpolation": str(random.choice(
+        configuration["random_resized_crop"] = {"size": size, "interpolation": str(random.choice(
             FILTERS, p=[0.1, 0.1, 0.15, 0.1, 0.4, 0.15]))}
         parameters.append(random_box(random, width, height))
     if random.random() < 0.3:
@@ -151,6 +151,11 @@ def random_case(random, width, height):
     return configuration, parameters
 
 
+def pair(size):
+    """A view's size as the trainer's transforms take it: one number stands for both sides."""
+    return size if isinstance(size, list) else [size, size]
+
+
 def reapplied(image, configuration, parameters, tools):
     """The view that the trainer makes: its transforms in its order, with the stored parameters."""
     functional, autoaugment, mode = tools
@@ -161,9 +166,9 @@ def reapplied(image, configuration, parameters, tools):
         image = functional.resize(image, size if isinstance(size, list) else [size],
                                   mode(configuration["resize"]["interpolation"]))
     if "center_crop" in configuration:
-        image = functional.center_crop(image, configuration["center_crop"]["size"])
+        image = functional.center_crop(image, pair(configuration["center_crop"]["size"]))
     if "random_crop" in configuration:
-        size = configuration["random_crop"]["size"]
+        size = pair(configuration["random_crop"]["size"])
         if image.width < size[1]:
             image = functional.pad(image, [size[1] - image.width, 0], 0)
         if image.height < size[0]:
@@ -172,7 +177,7 @@ def reapplied(image, configuration, parameters, tools):
     if "random_resized_crop" in configuration:
         settings = configuration["random_resized_crop"]
         box, interpolation = next(left), mode(settings["interpolation"])
-        image = functional.resized_crop(image, *box, settings["size"], interpolation)
+        image = functional.resized_crop(image, *box, pair(settings["size"]), interpolation)
     if "random_horizontal_flip" in configuration and next(left):
         image = functional.hflip(image)
     settings = configuration.get("rand_augment")

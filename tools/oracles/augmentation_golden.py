@@ -59,7 +59,10 @@ def turbo_jpegs(random):
                 ctypes.c_void_p(library.tjInitTransform()), data, size(len(data)), 1, ctypes.byref(buffer),
                 ctypes.byref(length), ctypes.byref(transform), 0)
             assert status == 0, name
-            yield f"turbo-{sampling}-{name}.jpg", taken(buffer, length)
+            variant = taken(buffer, length)
+            yield f"turbo-{sampling}-{name}.jpg", variant
+            if options & PROGRESSIVE:
+                yield f"turbo-{sampling}-{name}-cut.jpg", variant[:len(variant) // 2]
 
 
 def main():
