@@ -14,6 +14,11 @@ package enum ShardList {
         return try parser.expansions()
     }
 
+    /// The pattern that names just this.
+    package static func literally(_ name: String) -> String {
+        name.map { "{},\\".contains($0) ? "\\\($0)" : String($0) }.joined()
+    }
+
     /// The patterns of a list file: one to the line, blank lines and lines that begin with "#" left out.
     package static func patterns(ofListFile text: String) -> [String] {
         text.split(whereSeparator: \.isNewline).compactMap { line in

@@ -7,7 +7,7 @@ import BolsterStorage
 /// appended to the dataset's tar, which appears under its name when it is complete.
 ///
 ///     source ─► RangeHasher ─► (chunk's end) compare with the records' ranges
-///        └────► TarSampleReader ─► SampleJoin ─► SampleEncoder ─► <dataset>/<shard>.tar
+///        └────► SampleReader ─► SampleJoin ─► SampleEncoder ─► <dataset>/<shard>.tar
 ///                                 ▲
 ///         records of the chunk ───┘
 ///
@@ -21,7 +21,7 @@ struct ShardMerge: ~Copyable {
     private var coverage: Coverage.ShardCoverage
 
     private var source: ByteReader
-    private var reader: TarSampleReader
+    private var reader: SampleReader
     private var hasher = RangeHasher()
     private let piece = PieceBuffer(count: Self.pieceBytes)
     private var sourceEnded = false
@@ -49,7 +49,7 @@ struct ShardMerge: ~Copyable {
         join = SampleJoin(configuration)
         encoder = SampleEncoder(configuration.manifest.merge)
         coverage = Coverage.ShardCoverage(shard: shard.name)
-        reader = TarSampleReader(shard: shard.location)
+        reader = SampleReader(shard: shard.location)
         pending.reserveCapacity(2 * Self.pieceBytes)
     }
 

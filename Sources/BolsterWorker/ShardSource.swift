@@ -33,7 +33,7 @@ final class ShardSource {
     private let chunkSize: Int
     private let isCommitted: (Int) -> Bool
     private var bytes: ByteReader
-    private var parser: TarSampleReader
+    private var parser: SampleReader
     private var block = [UInt8](repeating: 0, count: ShardSource.blockBytes)
     private var fileEnded = false
 
@@ -72,7 +72,7 @@ final class ShardSource {
                 evidence: shard.location)
         }
         self.bytes = bytes
-        self.parser = TarSampleReader(
+        self.parser = SampleReader(
             shard: shard.location, firstSample: chunk * chunkSize, startOffset: offset)
     }
 

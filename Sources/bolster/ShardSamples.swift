@@ -4,13 +4,13 @@ import BolsterStorage
 /// The samples of a shard, one after the other, read as a stream from its beginning.
 struct ShardSamples: ~Copyable {
     private var bytes: ByteReader
-    private var parser: TarSampleReader
+    private var parser: SampleReader
     private var block = [UInt8](repeating: 0, count: 1 << 20)
     private var isRead = false
 
     init(of location: String) throws {
         bytes = try ByteReader(opening: location, at: 0)
-        parser = TarSampleReader(shard: location)
+        parser = SampleReader(shard: location)
     }
 
     /// Nil after the last sample.

@@ -81,7 +81,9 @@ struct InputShardsTests {
     func noShards() throws {
         #expect(try message("corpus").contains("is a folder; write /corpus/*.tar"))
         try folder.put("corpus/00_stats.json")
-        #expect(try message("corpus/*").contains("/corpus/00_stats.json: shards end in .tar or .tar.gz"))
+        #expect(
+            try message("corpus/*").contains(
+                "/corpus/00_stats.json: shards end in .tar, .tar.gz, .tar.zst, .jsonl"))
         try folder.put("empty.txt", "\n# none\n")
         #expect(try message("empty.txt").contains("the list file names no shard"))
         #expect(try message("corpus/**/x.tar").contains("'**' is not understood"))

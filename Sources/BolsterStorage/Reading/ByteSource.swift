@@ -14,7 +14,7 @@ final class FileSource: ByteSource {
     private let file: FileHandle
 
     init(opening path: String) throws(StorageError) {
-        file = try FileHandle(opening: path, O_RDONLY, doing: "open the shard")
+        file = try FileHandle(opening: path, O_RDONLY, doing: "open")
         let status = try file.status()
         guard status.st_mode & S_IFMT == S_IFREG else {
             throw StorageError(.notAFile, path: path, "cannot read: it is no plain file")
