@@ -1,0 +1,173 @@
+"""tools/export_openclip.py on small models of every kind that OpenCLIP builds without a network.
+
+Needs torch and open_clip; where they are missing the tests are skipped. Files stay in one folder for the
+whole run, because making a tokenizer and a model takes longer than looking at it.
+"""
+
+import contextlib
+import importlib.util
+import io
+import json
+import pathlib
+import sys
+import tempfile
+import unittest
+import unittest.mock
+
+TOOLS = pathlib.Path(__file__).resolve().parents[1]
+NEEDED = ["torch", "open_clip", "onnx", "onnxscript", "onnxruntime", "transformers", "sentencepiece"]
+MISSING = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+
+if not MISSING:
+    sys.path[:0] = [str(TOOLS), str(TOOLS / "oracles")]
+    import export_openclip
+    import numpy as np
+    import onnx
+    import open_clip
+    import openclip_text
+    import sentencepiece_rows
+
+VISION = {"layers": 2, "width": 32, "head_width": 16, "patch_size": 8, "image_size": 32}
+TEXT = {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2}
+
+
+def coca(context):
+    """A CoCa as OpenCLIP's configurations describe them, small."""
+    text = TEXT | {"context_length": context}
+    return {
+        "embed_dim": 32, "custom_text": True,
+        "vision_cfg": VISION | {"attentional_pool": True, "attn_pooler_heads": 2, "output_tokens": True},
+        "text_cfg": text | {"embed_cls": True, "output_tokens": True},
+        "multimodal_cfg": text | {"attn_pooler_heads": 2},
+    }
+
+
+def siglip(folder):
+    """A SigLIP: timm's image tower with attention pooling, bidirectional text, the last token's output."""
+    return {
+        "embed_dim": 192, "init_logit_bias": -10, "custom_text": True,
+        "vision_cfg": {
+            "image_size": 224, "timm_model_name": "vit_tiny_patch16_224", "timm_model_pretrained": False,
+            "timm_pool": "map", "timm_proj": "none",
+        },
+        "text_cfg": {
+            "context_length": 64, "vocab_size": 1000, "hf_tokenizer_name": str(folder),
+            "tokenizer_kwargs": {"clean": "canonicalize"}, "width": 192, "heads": 3, "layers": 2,
+            "no_causal_mask": True, "proj_bias": True, "pool_type": "last", "norm_kwargs": {"eps": 1e-6},
+        },
+    }
+
+
+@unittest.skipIf(MISSING, f"{', '.join(MISSING)} missing: tools/venv.sh --torch installs them")
+class ExportTests(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.scratch = tempfile.TemporaryDirectory()
+        cls.folder = pathlib.Path(cls.scratch.name)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.scratch.cleanup()
+
+    def export(self, name, configuration, *options):
+        """Runs the tool on a configuration file; gives the package's folder, model.json and the output."""
+        file = self.folder / f"{name}.json"
+        file.write_text(json.dumps(configuration))
+        out = self.folder / f"{name}-package"
+        printed = io.StringIO()
+        command = ["export_openclip.py", "--model", str(file), "--out", str(out), *options]
+        with unittest.mock.patch.object(sys, "argv", command), contextlib.redirect_stdout(printed):
+            export_openclip.main()
+        return out, json.loads((out / "model.json").read_text()), printed.getvalue()
+
+    def test_contexts_of_coca(self):
+        for context in (128, 256):
+            with self.subTest(context=context):
+                _, description, _ = self.export(f"coca-{context}", coca(context))
+                self.assertEqual(description["captioner"]["max_length"], context)
+                self.assertEqual(description["text"]["context_length"], context)
+
+    def test_siglip(self):
+        tokenizer = self.folder / "siglip-tokenizer"
+        sentencepiece_rows.write_tokenizer("unigram", tokenizer)
+        out, description, _ = self.export("siglip", siglip(tokenizer))
+        text = description["text"]
+        self.assertEqual(text["tokenizer"], "sentencepiece")
+        self.assertEqual((text["clean"], text["end"], text["pad"]), ("canonicalize", 1, 1))
+        self.assertIn("spiece.model", description["files"])
+        self.assertEqual(np.load(out / "probe.npz")["ids"].shape, (16, 64))
+
+    def test_sentencepiece_with_and_without_its_model_file(self):
+        for kind, file in (("unigram", "spiece.model"), ("bpe", "tokenizer.model")):
+            for published in (True, False):
+                with self.subTest(kind=kind, published=published):
+                    folder = self.folder / f"{kind}-{published}"
+                    sentencepiece_rows.write_tokenizer(kind, folder)
+                    if not published:
+                        # As on the hub: tokenizer.json alone, with nothing that asks for another file.
+                        (folder / file).unlink()
+                        settings = json.loads((folder / "tokenizer_config.json").read_text())
+                        settings.pop("add_prefix_space", None)
+                        (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+                    tokenizer = open_clip.tokenizer.HFTokenizer(
+                        str(folder), context_length=64, clean="canonicalize")
+                    keys, files = openclip_text.write_tokenizer(tokenizer, folder)
+                    self.assertEqual(files, ["spiece.model"])
+                    self.assertEqual(keys["pad"], 1 if kind == "unigram" else 0)
+
+    def test_weights_beside_the_graph(self):
+        configuration = {"embed_dim": 24, "vision_cfg": VISION, "text_cfg": TEXT}
+        out, description, _ = self.export("external", configuration, "--largest-graph", "100000")
+        self.assertIn("text.onnx.data", description["files"])
+        self.assertLess((out / "text.onnx").stat().st_size, 1_000_000)
+        self.assertGreater((out / "text.onnx.data").stat().st_size, 6_000_000)
+
+    def test_half_precision(self):
+        configuration = {"embed_dim": 24, "vision_cfg": VISION, "text_cfg": TEXT}
+        for precision, element in (
+            ("fp16", onnx.TensorProto.FLOAT16), ("bf16", onnx.TensorProto.BFLOAT16),
+        ):
+            for name, model in (("clip", configuration), ("coca", coca(77)))[: 2 if precision == "fp16" else 1]:
+                with self.subTest(precision=precision, model=name):
+                    out, description, printed = self.export(
+                        f"{name}-{precision}", model, "--precision", precision)
+                    self.assertEqual(description["precision"], precision)
+                    graph = onnx.load(str(out / "image.onnx")).graph
+                    self.assertEqual(graph.input[0].type.tensor_type.elem_type, element)
+                    compared = "largest relative difference" in printed
+                    self.assertNotEqual(compared, "NOT compared" in printed)
+                    self.assertEqual(compared, precision == "fp16")
+
+    def test_a_graph_that_computes_otherwise_is_refused(self):
+        original = export_openclip.export_graph
+
+        def tampered(module, arguments, names, outputs, dynamic, path, largest):
+            original(module, arguments, names, outputs, dynamic, path, largest)
+            model = onnx.load(str(path))
+            for weights in model.graph.initializer:
+                values = onnx.numpy_helper.to_array(weights)
+                if values.dtype == np.float32 and values.ndim == 2:
+                    changed = values.copy()
+                    changed.flat[::7] += 0.05
+                    weights.CopyFrom(onnx.numpy_helper.from_array(changed, weights.name))
+            onnx.save(model, str(path))
+
+        configuration = {"embed_dim": 24, "vision_cfg": VISION, "text_cfg": TEXT}
+        with unittest.mock.patch.object(export_openclip, "export_graph", tampered):
+            with self.assertRaisesRegex(SystemExit, "image.onnx differs from PyTorch by .*: no package"):
+                self.export("tampered", configuration)
+        self.assertFalse((self.folder / "tampered-package" / "model.json").exists())
+
+    def test_what_cannot_be_exported_is_said(self):
+        configuration = {"embed_dim": 24, "vision_cfg": VISION, "text_cfg": TEXT}
+        with self.assertRaisesRegex(SystemExit, "only square ones"):
+            self.export(
+                "oblong", configuration | {"vision_cfg": VISION | {"image_size": [32, 64]}})
+        uneven = coca(77)
+        uneven["multimodal_cfg"]["heads"] = 4
+        with self.assertRaisesRegex(SystemExit, "differ in heads and head widths"):
+            self.export("uneven", uneven)
+
+
+if __name__ == "__main__":
+    unittest.main()
