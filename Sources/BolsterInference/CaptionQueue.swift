@@ -1,12 +1,14 @@
 import BolsterDeterminism
 
-/// The captions still to be decoded and the slots that decode them: which (image, caption) starts where,
-/// what each slot has so far, and when it ends. Knows no model.
+/// The captions still to be decoded: which (image, caption) starts next, and when a text ends. Knows no model
+/// and no slot.
 ///
-///     waiting (image, caption) in order ─► slot 0 … slot B-1 ─► finished texts
+/// The first caption of an image starts before the others of the image before it,
 ///
-/// A caption's tokens depend on its own logits and its own random stream alone, so that it does not
-/// matter in which slot or beside which others it is decoded.
+///     (0,0) (1,0) (0,1) (0,2) … (2,0) (1,1) (1,2) … (3,0) (2,1) …
+///
+/// because all captions of an image have the start token's step in common: when the others start, the first
+/// one has computed it.
 struct CaptionQueue {
     /// One caption in the making.
     struct Row {
@@ -25,7 +27,6 @@ struct CaptionQueue {
         case finish
     }
 
-    let keys: [String]
     let captionsPerImage: Int
     let seed: UInt64
     let maxLength: Int
@@ -35,35 +36,58 @@ struct CaptionQueue {
     /// Tokens that end a text after themselves.
     let closers: Set<Int>
 
-    private var nextIndex = 0
+    private var keys: [String] = []
+    /// The image whose first caption starts next.
+    private var leader = 0
+    /// The image whose other captions start next, and which of them.
+    private var follower = 0
+    private var followerCaption = 1
     /// Finished token rows, [image][caption]; start token first.
-    private(set) var finished: [[[Int]]]
+    private(set) var finished: [[[Int]]] = []
 
     init(
-        keys: [String], captionsPerImage: Int, seed: UInt64, maxLength: Int, start: Int,
-        terminators: Set<Int>,
+        captionsPerImage: Int, seed: UInt64, maxLength: Int, start: Int, terminators: Set<Int>,
         closers: Set<Int>
     ) {
-        self.keys = keys
         self.captionsPerImage = captionsPerImage
         self.seed = seed
         self.maxLength = maxLength
         self.start = start
         self.terminators = terminators
         self.closers = closers
-        finished = Array(repeating: Array(repeating: [], count: captionsPerImage), count: keys.count)
     }
 
-    /// The image of the caption that starts next; nil when all have started.
-    var nextImage: Int? {
-        nextIndex < keys.count * captionsPerImage ? nextIndex / captionsPerImage : nil
+    /// Images that have been added.
+    var imageCount: Int { keys.count }
+
+    /// Appends images by their sample keys.
+    mutating func add(_ keys: [String]) {
+        self.keys += keys
+        finished += Array(
+            repeating: Array(repeating: [], count: captionsPerImage), count: keys.count)
     }
+
+    /// The image and number of the caption that starts next; nil when all that were added have started.
+    var next: (image: Int, caption: Int)? {
+        let followerWaits = captionsPerImage > 1 && follower < leader
+        if followerWaits, leader > follower + 1 || leader == keys.count { return (follower, followerCaption) }
+        return leader < keys.count ? (leader, 0) : nil
+    }
+
+    /// Whether other captions of an image are still to start.
+    func isAwaited(_ image: Int) -> Bool { captionsPerImage > 1 && image >= follower && image < keys.count }
 
     /// Starts the next caption.
     mutating func takeNext() -> Row {
-        let (image, caption) = nextIndex.quotientAndRemainder(dividingBy: captionsPerImage)
-        precondition(image < keys.count, "all captions have started")
-        nextIndex += 1
+        guard let (image, caption) = next else { preconditionFailure("all captions have started") }
+        if caption == 0 {
+            leader += 1
+        } else if caption == captionsPerImage - 1 {
+            follower += 1
+            followerCaption = 1
+        } else {
+            followerCaption += 1
+        }
         return Row(
             image: image, caption: caption, tokens: [start],
             random: CounterRandom(seed: seed, purpose: .caption, key: keys[image], index: caption))

@@ -19,12 +19,12 @@ extension Captioner {
     private func compareTexts(_ probe: CaptionerProbe) throws(InferenceError) {
         let decoding = CaptionDecoding(
             method: .greedy, minLength: shape.decoding.minLength, maxLength: shape.maximumLength)
-        let keys = (0..<CaptionerProbe.count).map { String($0) }
-        let tokens = try probe.pixels.withUnsafeBufferPointer { (pixels) throws(InferenceError) in
-            try decode(
-                pixels: pixels, keys: keys, captionsPerImage: 1, seed: 0, decoding: decoding,
-                keep: .everything, batch: CaptionerProbe.count)
+        var run = try begin(
+            captionsPerImage: 1, seed: 0, decoding: decoding, keep: .everything, batch: CaptionerProbe.count)
+        try probe.pixels.withUnsafeBufferPointer { (pixels) throws(InferenceError) in
+            try run.add(pixels: pixels, keys: (0..<CaptionerProbe.count).map { String($0) })
         }
+        let tokens = try run.finishTokens()
         for index in 0..<CaptionerProbe.count {
             let expected = probe.greedyText(index, package.text)
             guard tokens[index][0] == expected else {
@@ -47,7 +47,7 @@ extension Captioner {
             try encode(pixels, count: count)
         }
         try bindStep(slots: count, capacity: capacity)
-        for slot in 0..<count { copyCross(encodedRow: slot, toSlot: slot) }
+        for slot in 0..<count { copyCross(of: slot, encodedRow: slot, toSlot: slot) }
         for position in 0..<capacity {
             for (slot, text) in texts.enumerated() {
                 step.integers("ids")[slot] = Int64(position < text.count ? text[position] : tokenizer.pad)

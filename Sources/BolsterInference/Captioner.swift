@@ -17,11 +17,13 @@ package final class Captioner {
         package var steps = 0
         /// Rows that those runs computed.
         package var rows = 0
-        /// Rows among them that decoded nothing.
-        package var emptyRows = 0
+        /// Captions whose first token came from a row that another caption of the image had computed.
+        package var sharedRows = 0
     }
 
     package let package: ModelPackage
+    /// Bytes that slots and encoded images may take in all; nil for as many as `batch` needs.
+    package let cacheMemory: Int?
     /// Counts since the model was loaded.
     package internal(set) var usage = Usage()
     let shape: ModelPackage.CaptionerShape
@@ -30,13 +32,18 @@ package final class Captioner {
     let fullStops: Set<Int>
     var image: GraphSession
     var step: GraphSession
+    /// Cross keys and values of one image, kept when the next images are encoded.
+    var kept: (image: Int, keys: [UInt8], values: [UInt8])?
 
     /// Loads both graphs and checks their inputs and outputs. Files are taken as they are: call
     /// `ModelPackage.verifyFiles()` before, and `runProbe()` after.
     ///
-    /// - Parameter threads: threads inside one operator, 0 for one per core.
+    /// - Parameters:
+    ///   - threads: threads inside one operator, 0 for one per core.
+    ///   - cacheMemory: bytes that slots and encoded images may take; nil for no limit.
     package init(
-        _ package: ModelPackage, runtime: InferenceRuntime, device: Device, threads: Int
+        _ package: ModelPackage, runtime: InferenceRuntime, device: Device, threads: Int,
+        cacheMemory: Int? = nil
     ) throws(InferenceError) {
         guard let shape = package.captioner else {
             throw InferenceError(
@@ -44,6 +51,7 @@ package final class Captioner {
                 file: package.directory)
         }
         self.package = package
+        self.cacheMemory = cacheMemory
         self.shape = shape
         tokenizer = try CLIPTokenizer(package)
         let words = tokenizer
@@ -65,33 +73,34 @@ package final class Captioner {
         pixels: UnsafeBufferPointer<Float>, keys: [String], captionsPerImage: Int, seed: UInt64,
         decoding: CaptionDecoding, keep: CaptionKeeping, batch: Int
     ) throws(InferenceError) -> [[String]] {
-        let tokens = try decode(
-            pixels: pixels, keys: keys, captionsPerImage: captionsPerImage, seed: seed, decoding: decoding,
-            keep: keep, batch: batch)
-        return tokens.map { captions in captions.map { text(of: $0, keep: keep) } }
+        var run = try begin(
+            captionsPerImage: captionsPerImage, seed: seed, decoding: decoding, keep: keep,
+            batch: min(batch, max(1, keys.count * captionsPerImage)))
+        if !keys.isEmpty { try run.add(pixels: pixels, keys: keys) }
+        return try run.finish()
     }
 
-    /// As `captions`, but the tokens: start token first, no end token.
-    func decode(
-        pixels: UnsafeBufferPointer<Float>, keys: [String], captionsPerImage: Int, seed: UInt64,
-        decoding: CaptionDecoding, keep: CaptionKeeping, batch: Int
-    ) throws(InferenceError) -> [[[Int]]] {
-        let size = package.imageSize
-        precondition(
-            pixels.count == keys.count * 3 * size * size,
-            "\(pixels.count) floats are not \(keys.count) images")
+    /// Begins the captions of images that are added one group after the other.
+    ///
+    /// - Parameters:
+    ///   - seed: the manifest's.
+    ///   - batch: number of slots; fewer where `cacheMemory` allows no more.
+    package func begin(
+        captionsPerImage: Int, seed: UInt64, decoding: CaptionDecoding, keep: CaptionKeeping, batch: Int
+    ) throws(InferenceError) -> CaptionRun {
         precondition(batch > 0 && captionsPerImage > 0, "\(batch) slots, \(captionsPerImage) captions")
         try decoding.validate(maximumLength: shape.maximumLength)
         let queue = CaptionQueue(
-            keys: keys, captionsPerImage: captionsPerImage, seed: seed, maxLength: decoding.maxLength,
+            captionsPerImage: captionsPerImage, seed: seed, maxLength: decoding.maxLength,
             start: tokenizer.start, terminators: [tokenizer.end, tokenizer.pad],
             closers: keep == .firstSentence ? fullStops : [])
-        var run = CaptionRun(
-            queue: queue,
+        let slots = try slots(batch: batch, maxLength: decoding.maxLength)
+        kept = nil
+        return CaptionRun(
+            self, queue: queue,
             sampler: TokenSampler(
                 decoding, vocabularySize: package.text.vocabularySize, end: tokenizer.end),
-            slots: min(batch, keys.count * captionsPerImage), capacity: decoding.maxLength - 2)
-        return try run.finish(with: self, pixels: pixels)
+            keep: keep, slots: slots, capacity: decoding.maxLength - 2)
     }
 
     /// The caption of a row of tokens: with `.firstSentence` what comes before the first full stop; white

@@ -115,12 +115,20 @@ package struct ModelPackage: Sendable {
     /// Path of a file of the package.
     package func path(_ file: String) -> String { directory + "/" + file }
 
+    /// Bytes that a `model.json` may have.
+    package static let descriptionBytesMax = 1 << 24
+
     /// Reads `model.json` of a directory.
     ///
     /// - Throws: `packageInvalid` that names the file, the key, what is there and what was expected.
     package init(directory: String) throws(InferenceError) {
+        let bytes = try PackageFile.bytes(of: directory + "/model.json", atMost: Self.descriptionBytesMax)
+        try self.init(directory: directory, description: bytes)
+    }
+
+    /// A package whose `model.json` has been read; `directory` may be a URL whose other files are not here.
+    package init(directory: String, description bytes: [UInt8]) throws(InferenceError) {
         let file = directory + "/model.json"
-        let bytes = try PackageFile.bytes(of: file, atMost: 1 << 24)
         let root = try JSONObject(file: file, bytes: bytes)
         guard try root.integer("format", in: 0...Int.max) == 1 else {
             throw root.wrong("format", "1, the only format this version reads")

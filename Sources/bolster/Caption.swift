@@ -116,7 +116,7 @@ private struct UsageWatch {
         let values: [String: Double] = [
             "wall_seconds": elapsed, "cpu_seconds": Self.cpuSeconds() - cpuBefore,
             "steps": Double(usage.steps - before.steps), "rows": Double(usage.rows - before.rows),
-            "empty_rows": Double(usage.emptyRows - before.emptyRows),
+            "shared_rows": Double(usage.sharedRows - before.sharedRows),
         ]
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .prettyPrinted]

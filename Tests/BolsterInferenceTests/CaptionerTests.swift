@@ -42,11 +42,10 @@ import Testing
         let decoding = CaptionDecoding(
             method: .greedy, minLength: minLength, maxLength: maxLength, repetitionPenalty: penalty)
         // Seven slots for sixteen images: rows of different age share every batch.
-        let tokens = try pixels(captioner).withUnsafeBufferPointer {
-            try captioner.decode(
-                pixels: $0, keys: keys, captionsPerImage: 1, seed: 1, decoding: decoding, keep: .everything,
-                batch: 7)
-        }
+        var run = try captioner.begin(
+            captionsPerImage: 1, seed: 1, decoding: decoding, keep: .everything, batch: 7)
+        try pixels(captioner).withUnsafeBufferPointer { try run.add(pixels: $0, keys: keys) }
+        let tokens = try run.finishTokens()
         for index in 0..<16 {
             let row = expected[index * maxLength..<(index + 1) * maxLength]
             #expect(
@@ -75,17 +74,58 @@ import Testing
         #expect(Set(all.flatMap { $0 }).count > 16)
     }
 
-    @Test("Slots are hardly ever empty")
-    func usage() throws {
+    @Test("Images that come in groups have the captions of images that come at once")
+    func groups() throws {
+        let captioner = try captioner(try TestModels.demo("captioner-a"))
+        let pixels = try pixels(captioner)
+        let width = pixels.count / 16
+        func captions(groups: [Range<Int>], batch: Int) throws -> [[String]] {
+            var run = try captioner.begin(
+                captionsPerImage: 5, seed: 3, decoding: CaptionDecoding(method: .topP), keep: .firstSentence,
+                batch: batch)
+            for group in groups {
+                try pixels[group.lowerBound * width..<group.upperBound * width].withUnsafeBufferPointer {
+                    try run.add(pixels: $0, keys: Array(keys[group]))
+                }
+            }
+            return try run.finish()
+        }
+        let all = try captions(groups: [0..<16], batch: 64)
+        #expect(all.count == 16 && all.allSatisfy { $0.count == 5 })
+        #expect(all == (try captions(groups: [0..<1, 1..<2, 2..<9, 9..<16], batch: 6)))
+        #expect(all == (try captions(groups: [0..<15, 15..<16], batch: 3)))
+        #expect(all == (try captions(groups: [0..<3, 3..<16], batch: 1)))
+    }
+
+    @Test("An image's captions share the start token's step")
+    func sharing() throws {
         let captioner = try captioner(try TestModels.demo("captioner-a"))
         _ = try pixels(captioner).withUnsafeBufferPointer {
             try captioner.captions(
                 pixels: $0, keys: keys, captionsPerImage: 5, seed: 1,
                 decoding: CaptionDecoding(method: .topP),
-                keep: .firstSentence, batch: 16)
+                keep: .firstSentence, batch: 8)
         }
-        #expect(captioner.usage.rows > 80)
-        #expect(captioner.usage.emptyRows * 20 < captioner.usage.rows)
+        #expect(captioner.usage.sharedRows > 40, "\(captioner.usage)")
+    }
+
+    @Test("Cache memory bounds the slots, and too little of it is told in bytes")
+    func cacheMemory() throws {
+        let package = try TestModels.demo("captioner-a")
+        let runtime = try #require(TestModels.runtime)
+        let roomy = try captioner(package)
+        let slot = roomy.slotBytes(maxLength: 20)
+        for slots in [1, 3] {
+            // Eight encoded images take less than eight slots do.
+            let tight = try Captioner(
+                package, runtime: runtime, device: .cpu, threads: 1, cacheMemory: (slots + 8) * slot)
+            #expect((slots...slots + 8).contains(try tight.slots(batch: 99, maxLength: 20)))
+        }
+        let poor = try Captioner(package, runtime: runtime, device: .cpu, threads: 1, cacheMemory: 1000)
+        let error = #expect(throws: InferenceError.self) { try poor.slots(batch: 9, maxLength: 20) }
+        #expect(error?.code == .outOfMemory)
+        #expect(error?.message.contains("1000 bytes of cache memory hold no caption") == true)
+        #expect(try roomy.slots(batch: 9, maxLength: 20) == 9)
     }
 
     @Test("The first sentence is the whole text cut at its full stop")
