@@ -80,7 +80,9 @@ void pixel_planes(
     enum pixel_level level = scaling->exact ? pixel_level() : PIXEL_PLAIN;
     if (level == PIXEL_AVX512) done = planes_avx512(pixels, count, scaling, format, out);
     /* There, rounding to bfloat16 takes longer than looking the result up. */
-    if (level == PIXEL_AVX2 && format != PIXEL_BFLOAT16) done = planes_avx2(pixels, count, scaling, format, out);
+    if (level == PIXEL_AVX2 && format != PIXEL_BFLOAT16) {
+        done = planes_avx2(pixels, count, scaling, format, out);
+    }
 #endif
     planes_plain(pixels, done, count, scaling, format, out);
 }

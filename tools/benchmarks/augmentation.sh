@@ -39,6 +39,6 @@ cat > "$folder/configuration.json" <<'JSON'
 JSON
 "${CLANG:-clang}" -O1 -fPIC -shared tools/benchmarks/count_allocations.c -o "$folder/count_allocations.so"
 export BOLSTER_AUGMENTATION_BENCHMARK=$folder
-quietly "$folder/ours.log" env LD_PRELOAD="$folder/count_allocations.so" taskset -c "$core" swift test -c release -Xswiftc -enable-testing --skip-build \
-    --filter AugmentationBenchmark
+quietly "$folder/ours.log" env LD_PRELOAD="$folder/count_allocations.so" taskset -c "$core" \
+    swift test -c release -Xswiftc -enable-testing --skip-build --filter AugmentationBenchmark
 taskset -c "$core" "$python" tools/benchmarks/augmentation.py "$folder"

@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A model's numbers. The two of 16 bits are single-precision values rounded once to the nearest, ties to even,
- * as PyTorch's .half() and .bfloat16() round them. */
+/* A model's numbers. The two of 16 bits are single-precision values rounded once to the nearest, ties to
+ * even, as PyTorch's .half() and .bfloat16() round them. */
 enum pixel_format {
     PIXEL_FLOAT32 = 0,
     PIXEL_FLOAT16,
