@@ -27,8 +27,8 @@ final class ModelShelf {
         self.runtime = runtime
         self.log = log
         for model in manifest.models where packages[model] == nil {
-            let package = try ModelPackage(directory: manifest.resolve(model, relativeTo: manifestDirectory))
-            packages[model] = try cache.map { try PackageCache(root: $0).copy(of: package) } ?? package
+            let source = PackageSource(manifest.resolve(model, relativeTo: manifestDirectory))
+            packages[model] = try source.open(cache: cache)
         }
     }
 

@@ -16,6 +16,8 @@ struct PreparedRun {
     /// By the model's name in the manifest.
     let packages: [String: ModelPackage]
     let stages: [Stage]
+    /// What `input.keep` names; nil for all samples.
+    let selection: SampleSelection?
     /// The run's folder, absolute.
     let output: String
 
@@ -44,10 +46,12 @@ struct PreparedRun {
         self.manifest = manifest
         var packages: [String: ModelPackage] = [:]
         for model in manifest.models {
-            packages[model] = try ModelPackage(directory: manifest.resolve(model, relativeTo: directory))
+            let source = PackageSource(manifest.resolve(model, relativeTo: directory))
+            packages[model] = try source.describe().package
         }
         self.packages = packages
-        self.stages = manifest.stages(modelDigests: packages.mapValues(\.digest))
+        self.selection = try SampleSelection.load(manifest, manifestDirectory: directory)
+        self.stages = manifest.stages(modelDigests: packages.mapValues(\.digest), selection: selection)
         self.shards = try InputShards.find(patterns: manifest.input.shards, manifestDirectory: directory)
         self.output =
             output.map(absolutePath)
