@@ -26,7 +26,9 @@ package final class Coordinator: Sendable {
     private struct Schedule {
         var progress: Duration = .zero
         var backup: Duration
-        var fence: Duration = .zero
+        /// How long nothing was done for want of a look at the fence; the ledger's clock stood still.
+        var paused: Duration = .zero
+        var pausedSince: Duration?
         var devices: Duration = .zero
         /// When the outcome was first seen.
         var over: (outcome: Outcome, at: Duration)?
@@ -34,7 +36,6 @@ package final class Coordinator: Sendable {
     }
 
     private static let tick: Duration = .milliseconds(100)
-    private static let fenceEvery: Duration = .seconds(5)
     private static let secondTick: Duration = .seconds(1)
     private static let devicesEvery: Duration = .seconds(30)
 
@@ -48,6 +49,7 @@ package final class Coordinator: Sendable {
     private let journal: LedgerJournal
     private let backup: LedgerBackup
     private let announcement: Announcement?
+    private let watch: FenceWatch
     private let output: ObjectStore
     /// Taken by `run`, which owns it from then on.
     private let core: Mutex<CoordinatorCore?>
@@ -71,17 +73,12 @@ package final class Coordinator: Sendable {
         let lock = StateLock(try StateDirectory(configuration.stateDirectory))
         // Bound first: a port in use should not cost a generation.
         let router = try RouterSocket(listen: configuration.listen, security: configuration.security)
-        try Self.restoreIfEmpty(lock.database, from: output, log)
-        var plan = configuration.plan
-        let journal = try LedgerJournal(
-            path: lock.database, run: configuration.manifest.name, stages: plan.stages, shards: plan.shards)
-        plan.shards = journal.shards
-        let generation = try Generation.claim(after: journal.generation(), in: output)
-        try journal.note(generation: generation)
+        let opening = try RunOpening(configuration, database: lock.database, output: output)
+        let (journal, generation) = (opening.journal, opening.generation)
         if configuration.retryQuarantined, case let count = try journal.forgetQuarantines(), count > 0 {
             log.notice("quarantined units are tried again", metadata: [LogKey.count: "\(count)"])
         }
-        var ledger = LeaseLedger(plan: plan, generation: generation)
+        var ledger = LeaseLedger(plan: opening.plan, generation: generation)
         try journal.load(into: &ledger, now: .zero)
         log.info(
             "the coordinator listens",
@@ -94,30 +91,13 @@ package final class Coordinator: Sendable {
         self.generation = generation
         endpoint = router.endpoint
         announcement = try Announcement(configuration, endpoint: router.endpoint, generation: generation)
+        watch = FenceWatch(log: log) {
+            try Generation.isSuperseded(generation, in: output) ? generation + 1 : nil
+        }
         backup = LedgerBackup(database: lock.database, output: output, generation: generation, log: log)
         var core = CoordinatorCore(ledger: ledger, welcome: configuration.welcome, log: log, now: .zero)
         core.devices.restored(try journal.deviceUses())
         self.core = Mutex(core)
-    }
-
-    /// An empty state folder takes the newest copy of the ledger.
-    private static func restoreIfEmpty(_ database: String, from output: ObjectStore, _ log: Logger) throws {
-        guard !FileManager.default.fileExists(atPath: database) else { return }
-        if let copy = try LedgerBackup.restore(to: database, from: output) {
-            log.warning(
-                """
-                the state folder is empty: the newest copy of the ledger in the output is taken; what was \
-                committed after it is done again
-                """,
-                metadata: [LogKey.backup: "\(copy)"])
-        } else if try output.exists("generation/1") {
-            log.warning(
-                """
-                the state folder is empty and the output holds no copy of the ledger, though a run was begun \
-                there: all of it is done again; is --state the folder of the first start?
-                """,
-                metadata: [LogKey.output: "\(output.root)"])
-        }
     }
 
     /// No more leases; `run` returns when those out are back. From any thread.
@@ -138,19 +118,22 @@ package final class Coordinator: Sendable {
     /// - Parameter progress: called about once a second, and at the end.
     package func run(progress: (StatusReply) -> Void) throws -> Outcome {
         guard var core = core.withLock({ $0.take() }) else { preconditionFailure("a Coordinator runs once") }
+        watch.start()
         defer {
+            watch.stop()
             orders.close()
             lock.release()
         }
         var schedule = Schedule(backup: configuration.backupEvery)
         var outcome: Outcome?
         try router.run(tick: Self.tick) { frames, isTick in
-            let now = ContinuousClock.now - start
+            try fence(watch.newer)
+            guard let now = time(&schedule) else { return [] }
             var batch = CoordinatorCore.Batch()
             core.received(frames, now: now, into: &batch)
             if isTick {
                 outcome = ticked(&core, &schedule, now: now, into: &batch, progress)
-                try keepUp(&schedule, now: now)
+                keepUp(&schedule, now: now)
             }
             try fence(core.supersededBy)
             // Held time alone grows all the while: it waits for company, or for its turn.
@@ -260,15 +243,23 @@ package final class Coordinator: Sendable {
     }
 
     /// What happens every few seconds or minutes.
-    private func keepUp(_ schedule: inout Schedule, now: Duration) throws {
-        if now >= schedule.fence {
-            schedule.fence = now + Self.fenceEvery
-            try fence(Generation.isSuperseded(generation, in: output) ? generation + 1 : nil)
-        }
+    private func keepUp(_ schedule: inout Schedule, now: Duration) {
         if now >= schedule.backup {
             schedule.backup = now + configuration.backupEvery
             backup.begin()
         }
+    }
+
+    /// The ledger's time. Nil while it cannot be seen that this coordinator rules: what comes is not heard then,
+    /// workers say it again, and no lease grows old.
+    private func time(_ schedule: inout Schedule) -> Duration? {
+        let now = ContinuousClock.now - start
+        if watch.isStale {
+            schedule.pausedSince = schedule.pausedSince ?? now
+            return nil
+        }
+        if let since = schedule.pausedSince.take() { schedule.paused += now - since }
+        return now - schedule.paused
     }
 
     private func fence(_ newer: UInt64?) throws(CoordinatorError) {

@@ -35,6 +35,8 @@ package struct CoordinatorConfiguration: Sendable {
     package var workersInProgress: Int?
     /// Between two copies of the ledger to the output.
     package var backupEvery: Duration = .seconds(180)
+    /// Before a restored ledger is believed complete, so that an earlier coordinator notices that it is over.
+    package var takeoverWait: Duration = FenceWatch.takeoverWait
     /// After the end, so that workers hear that it is over.
     package var lingering: Duration = .milliseconds(1_500)
 

@@ -24,7 +24,8 @@ enum Generation {
         try output.exists(RunEnd.claim(generation: generation + 1))
     }
 
-    private static func newest(in output: ObjectStore) throws -> UInt64 {
+    /// The last one that was claimed; 0 where none was.
+    static func newest(in output: ObjectStore) throws -> UInt64 {
         try output.list(prefix: "generation/").compactMap { UInt64($0.dropFirst("generation/".count)) }.max()
             ?? 0
     }

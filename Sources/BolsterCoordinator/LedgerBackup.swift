@@ -12,6 +12,8 @@ import Synchronization
 /// any other object: whole or not at all.
 final class LedgerBackup: Sendable {
     static let kept = 3
+    /// Bytes that go to and from the output at a time.
+    private static let pieceBytes = 8 << 20
 
     private let database: String
     private let output: ObjectStore
@@ -67,7 +69,7 @@ final class LedgerBackup: Sendable {
             try copy.close()
         }
         let name = Self.name(generation: generation, number: number)
-        try output.write(name, [UInt8](Data(contentsOf: URL(fileURLWithPath: temporary))))
+        try upload(temporary, as: name)
         log.debug("the ledger is copied to the output", metadata: [LogKey.backup: "\(name)"])
         for old in try output.list(prefix: "ledger/").filter({ $0.hasSuffix(".sqlite") }).dropLast(Self.kept)
         {
@@ -83,14 +85,39 @@ final class LedgerBackup: Sendable {
         String(repeating: "0", count: max(0, width - digits.count)) + digits
     }
 
-    /// Puts the newest copy into a state folder that has no ledger; returns its name, nil without copies.
-    static func restore(to database: String, from output: ObjectStore) throws -> String? {
-        guard let newest = try output.list(prefix: "ledger/").last(where: { $0.hasSuffix(".sqlite") }) else {
-            return nil
+    private func upload(_ path: String, as name: String) throws {
+        let file = try FileHandle(forReadingFrom: URL(fileURLWithPath: path))
+        var writer = try output.writer(name)
+        while let bytes = try file.read(upToCount: Self.pieceBytes), !bytes.isEmpty {
+            try writer.append([UInt8](bytes))
         }
-        var writer = try AtomicFileWriter(path: database)
-        try writer.append(try output.read(newest))
         try writer.commit()
-        return newest
+    }
+
+    /// Puts the newest copy that is whole at `path`, where nothing may be; returns its name, nil without any.
+    static func restore(to path: String, from output: ObjectStore, _ log: Logger) throws -> String? {
+        for name in try output.list(prefix: "ledger/").filter({ $0.hasSuffix(".sqlite") }).reversed() {
+            try download(name, from: output, to: path)
+            do {
+                try LedgerDatabase.openReadOnly(path).close()
+                return name
+            } catch let error as CoordinatorError where error.code != .newerSchema {
+                log.error(
+                    "a copy of the ledger is damaged; the one before it is taken",
+                    metadata: [LogKey.backup: "\(name)", LogKey.reason: "\(error)"])
+                unlink(path)
+            }
+        }
+        return nil
+    }
+
+    private static func download(_ name: String, from output: ObjectStore, to path: String) throws {
+        let size = try output.size(name)
+        var writer = try ObjectStore(root: (path as NSString).deletingLastPathComponent)
+            .writer((path as NSString).lastPathComponent)
+        for start in stride(from: 0, to: size, by: Int64.Stride(pieceBytes)) {
+            try writer.append(try output.read(name, range: start..<min(size, start + Int64(pieceBytes))))
+        }
+        try writer.commit()
     }
 }

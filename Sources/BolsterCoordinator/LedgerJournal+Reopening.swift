@@ -69,7 +69,7 @@ extension LedgerJournal {
     }
 
     /// A unit's chunks, finished or not, and when they were committed.
-    private func commits(
+    func commits(
         stage: Int64, shard: Int, _ db: Database
     ) throws -> [(chunk: CommittedChunk, time: Int64)] {
         if let row = try Row.fetchOne(

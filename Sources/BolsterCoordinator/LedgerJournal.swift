@@ -17,6 +17,16 @@ struct LedgerJournal {
     /// All shards of the run, in the order in which they were frozen.
     let shards: [ShardReference]
 
+    /// Leaves one file behind, without a write-ahead log beside it.
+    func close() throws(CoordinatorError) {
+        do {
+            try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA journal_mode = DELETE") }
+            try queue.close()
+        } catch {
+            throw LedgerDatabase.explained(error, path)
+        }
+    }
+
     /// Writes the changes of one batch, in order.
     ///
     /// - Parameters:

@@ -14,5 +14,6 @@ enum LogKey {
     static let backup = "backup"
     static let count = "count"
     static let output = "output"
+    static let found = "found"
     static let seconds = "seconds"
 }

@@ -24,7 +24,7 @@ struct Bolster: ParsableCommand {
         version: BolsterVersion.text,
         subcommands: [
             Run.self, Plan.self, Coordinate.self, Work.self, Status.self, Retry.self, Invalidate.self,
-            Extend.self, Drain.self, Merge.self, Join.self, Verify.self,
+            Extend.self, Drain.self, Recover.self, Merge.self, Join.self, Verify.self,
             Inspect.self,
             Doctor.self, Keys.self, Views.self, Embed.self, Caption.self,
         ])

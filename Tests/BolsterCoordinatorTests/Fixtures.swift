@@ -2,6 +2,8 @@ import BolsterDataset
 import BolsterDeterminism
 import BolsterLeasing
 import BolsterMessaging
+import BolsterRecords
+import BolsterStorage
 import Foundation
 import Logging
 import Synchronization
@@ -62,6 +64,7 @@ func configuration(
         listen: "tcp://127.0.0.1:*",
         security: nil, log: log)
     configuration.lingering = .milliseconds(300)
+    configuration.takeoverWait = .zero
     return configuration
 }
 
@@ -82,10 +85,12 @@ final class SocketWorker: Sendable {
     private let commitsMax: Int?
     /// A stage whose units this worker fails at.
     private let failing: String?
+    /// Where real record files go; nil: none are made.
+    private let output: ObjectStore?
 
     init(
         _ name: String, incarnation: UInt64 = 1, endpoint: String, chunks: Int = 3, commitsMax: Int? = nil,
-        failing: String? = nil
+        failing: String? = nil, output: ObjectStore? = nil
     ) throws {
         var configuration = WorkerSession.Configuration(
             worker: WorkerID(name), incarnation: incarnation,
@@ -98,6 +103,7 @@ final class SocketWorker: Sendable {
         self.chunks = chunks
         self.commitsMax = commitsMax
         self.failing = failing
+        self.output = output
     }
 
     var exit: WorkerSession.Exit? { state.withLock { $0.exit } }
@@ -154,9 +160,10 @@ final class SocketWorker: Sendable {
                 socket.stop()
                 return frames
             }
+            let file = try record(grant, chunk)
             let result = ChunkResult(
-                chunk: chunk, digest: UInt64(chunk), bytes: 10, samples: 2, skipped: 0,
-                isLast: chunk == chunks - 1,
+                chunk: chunk, digest: file.map { XXH64Hasher.hash(of: $0) } ?? UInt64(chunk),
+                bytes: Int64(file?.count ?? 10), samples: 2, skipped: 0, isLast: chunk == chunks - 1,
                 rangeEnd: Int64(chunk + 1) * 512)
             frames += try act(state.withLock { $0.session.chunkFinished(grant, result, now: now) }, now)
         }
@@ -183,5 +190,28 @@ final class Running<Value: Sendable>: Sendable {
         done.wait()
         defer { done.signal() }
         return try result.withLock { $0! }.get()
+    }
+}
+
+extension SocketWorker {
+    /// Writes the chunk's record file, whose header says what a worker's would; nil where none are made.
+    private func record(_ grant: Grant, _ chunk: Int) throws -> [UInt8]? {
+        guard let output else { return nil }
+        var sources: [String: String] = [:]
+        for source in grant.sources where source.chunk == chunk {
+            sources[grant.file(of: source)] = Hexadecimal.text(of: source.digest)
+        }
+        let header = RecordHeader(
+            run: "test", stage: grant.unit.stage, fingerprint: grant.fingerprint.hex, shard: grant.shard.name,
+            shardIdentity: RecordHeader.ShardIdentity(size: grant.shard.size, version: grant.shard.version),
+            range: RecordHeader.SourceRange(
+                start: Int64(chunk) * 512, end: Int64(chunk + 1) * 512, xxh64: "0000000000000000"),
+            chunk: chunk, isLast: chunk == chunks - 1, samples: 2, firstSample: 2 * chunk,
+            epoch: "\(grant.epoch)", computeClass: "c", sources: sources)
+        let file = RecordFile(
+            header: header, keys: ["a\(chunk)", "b\(chunk)"], skips: [nil, nil], columns: [])
+        let bytes = try file.encode()
+        try output.write(grant.file(chunk: chunk), bytes)
+        return bytes
     }
 }
