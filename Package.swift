@@ -98,8 +98,11 @@ let package = Package(
             resources: [.embedInCode("Page")], swiftSettings: settings),
         .target(
             name: "BolsterReport",
-            dependencies: ["BolsterDataset", "BolsterRecords", "BolsterAugmentation", "BolsterStorage"],
-            swiftSettings: settings),
+            dependencies: [
+                "BolsterDataset", "BolsterDeterminism", "BolsterRecords", "BolsterAugmentation",
+                "BolsterStorage",
+            ],
+            resources: [.embedInCode("Page")], swiftSettings: settings),
 
         // MARK: The lab: what tests, simulator and benchmarks share
         .target(
