@@ -101,7 +101,7 @@ struct DatasetDescription {
             case .stages(let ids): .array(ids.map { .string($0.name) })
             }
         let keep: JSONValue? = configuration.keep.map {
-            .object([.init("field", .string($0.field)), .init("sha256", .string($0.digest))])
+            .object([.init("field", .string($0.field)), .init("sha256", .string($0.uids.digest.hex))])
         }
         return .object([
             .init("format", .string(merge.format.rawValue)), .init("layout", .string(merge.layout.rawValue)),

@@ -2,8 +2,12 @@ import BolsterRecords
 
 /// What a dataset's `info.json` promises of its samples.
 struct DatasetTerms: Equatable {
+    /// "webdataset" or "jsonl".
+    var format = ""
     var layout = ""
     var embeddings = ""
+    /// What a view's parameters may be; from config.json.
+    var parameters = ParameterCheck(.null)
     var includesImages = true
     /// Every sample has every stage.
     var requiresAll = true
@@ -18,6 +22,13 @@ struct DatasetTerms: Equatable {
     var lengths: [String: Int] = [:]
 
     var width: Int { teacherWidths.reduce(0, +) }
+    /// The extension of a sample's embeddings; a line's are compared as an npz.
+    var embeddingsFile: String { format == "jsonl" ? "npz" : embeddings }
+    /// How the dataset's shards end.
+    var ending: String { format == "jsonl" ? ".jsonl" : ".tar" }
+
+    /// Scores are of the records' numbers, which bf16 may have rounded since.
+    static let scoreTolerance = 0.005
 
     /// Throws `malformed` where something is absent or of another kind.
     init(info bytes: [UInt8]) throws(RecordsError) {
@@ -33,6 +44,7 @@ struct DatasetTerms: Equatable {
                 .version, "info.json has another format than 1, which is what this program reads")
         }
         let merge = try field(info, "merge")
+        format = try field(merge, "format").text ?? ""
         layout = try field(merge, "layout").text ?? ""
         embeddings = try field(merge, "embeddings").text ?? ""
         includesImages = try field(merge, "images") == .string("include")

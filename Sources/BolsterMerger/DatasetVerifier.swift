@@ -3,10 +3,18 @@ import BolsterRecords
 import BolsterStorage
 
 /// Reads a merged dataset from front to back and lists everything in it that a trainer would stumble over:
-/// files beside the shards that do not parse or do not agree, damaged tars, repeated or scattered keys,
-/// missing files, wrong shapes, numbers that are none, vectors that have not length 1.
+/// files beside the shards that do not parse or do not agree, damaged or changed shards, repeated or scattered
+/// keys, missing files, wrong shapes, numbers that are none, vectors that have not length 1, parameters that
+/// no augmentation draws. With the source shards, that the dataset is what the coverage report says.
 package struct DatasetVerifier {
-    package init() {}
+    private let sources: [String: Shard]?
+
+    /// - Parameter sources: the shards that the dataset was merged from; nil does not compare with them.
+    package init(sources: [Shard]? = nil) {
+        self.sources = sources.map {
+            Dictionary($0.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+        }
+    }
 
     /// Throws only where the folder cannot be read at all; what is wrong inside it is in the report.
     package func verify(
@@ -22,116 +30,114 @@ package struct DatasetVerifier {
         } catch {
             throw MergerError(.storage, "\(directory) is no readable dataset of a merge", cause: error)
         }
-        let terms: DatasetTerms
+        var terms: DatasetTerms
         do {
             terms = try DatasetTerms(info: info)
         } catch {
             report.append(.init(code: "bad_info", message: "info.json: \(error)"))
             return report
         }
-        checkCompanions(dataset, terms: terms, report: &report)
-
-        let tars = names.filter { $0.hasSuffix(".tar") && !$0.contains("/") }
-        for tar in tars where terms.lengths[tar] == nil {
-            report.append(.init(code: "unknown_shard", shard: tar, message: "info.json does not list it"))
+        let companions = CompanionCheck(dataset, terms: &terms, report: &report)
+        let shards = names.filter {
+            $0.hasSuffix(terms.ending) && !$0.contains("/") && $0 != "manifest.jsonl"
         }
-        for tar in terms.lengths.keys.sorted() where !tars.contains(tar) {
+        for name in shards where terms.lengths[name] == nil {
+            report.append(.init(code: "unknown_shard", shard: name, message: "info.json does not list it"))
+        }
+        for name in terms.lengths.keys.sorted() where !shards.contains(name) {
             report.append(
-                .init(code: "missing_shard", shard: tar, message: "info.json lists it, and it is not there"))
+                .init(code: "missing_shard", shard: name, message: "info.json lists it, and it is not there"))
         }
-        for tar in tars {
-            try verify(tar, in: dataset, terms: terms, report: &report)
+        checkSources(shards, terms: terms, report: &report)
+        for name in shards {
+            try verify(name, in: dataset, terms: terms, companions, report: &report)
             report.shards += 1
             progress(report.shards, report.samples)
         }
         return report
     }
 
-    /// The other files: present, JSON, and of one mind about the counts.
-    private func checkCompanions(_ dataset: ObjectStore, terms: DatasetTerms, report: inout VerifyReport) {
-        func parsed(_ name: String) -> JSONValue? {
-            do {
-                return try JSONValue(parsing: try dataset.read(name))
-            } catch {
-                report.append(.init(code: "bad_companion", message: "\(name): \(error)"))
-                return nil
-            }
-        }
-        if let sizes = parsed("sizes.json") {
-            for (tar, count) in terms.lengths where sizes[tar]?.integer != count {
-                report.append(
-                    .init(
-                        code: "counts_differ", shard: tar,
-                        message: "sizes.json and info.json count differently"))
-            }
-        }
-        if let coverage = parsed("coverage.json") {
-            let total = coverage["total"]
-            let parts = ["merged", "excluded", "skipped", "missing"].map { total?[$0]?.integer ?? -1 }
-            let lengths = terms.lengths.values.reduce(0, +)
-            if parts.contains(-1) || parts.reduce(0, +) != total?["input"]?.integer || parts[0] != lengths {
-                report.append(
-                    .init(
-                        code: "counts_differ",
-                        message:
-                            "coverage.json does not add up, or does not merge info.json's \(lengths) samples")
-                )
-            }
-        }
-        if terms.views != nil, let trainer = parsed("config.json") {
-            if trainer["reinforce"]?["image_augmentation"]?["normalize"] == nil {
-                report.append(
-                    .init(
-                        code: "bad_companion",
-                        message:
-                            "config.json lacks reinforce.image_augmentation.normalize: the trainer needs it"
-                    ))
-            }
+    /// Every source shard has its shard in the dataset.
+    private func checkSources(_ shards: [String], terms: DatasetTerms, report: inout VerifyReport) {
+        guard let sources else { return }
+        for name in sources.keys.sorted() where !shards.contains(name + terms.ending) {
+            report.append(
+                .init(
+                    code: "missing_shard", shard: name + terms.ending,
+                    message: "the source has a shard \(name), and the dataset has none"))
         }
     }
 
     private func verify(
-        _ tar: String, in dataset: ObjectStore, terms: DatasetTerms, report: inout VerifyReport
+        _ name: String, in dataset: ObjectStore, terms: DatasetTerms, _ companions: CompanionCheck,
+        report: inout VerifyReport
     ) throws(MergerError) {
-        var check = SampleCheck(terms: terms, shard: tar)
+        let shard = String(name.dropLast(terms.ending.count))
+        var check = SampleCheck(terms: terms, shard: name)
         var samples = 0
         do throws(StorageError) {
-            var source = try ByteReader(opening: dataset.location(of: tar))
-            report.bytes += source.identity.size
-            var reader = TarSampleReader(shard: tar)
-            let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 64)
-            defer { buffer.deallocate() }
-            var isAtEnd = false
-            while !isAtEnd {
-                let count = try source.read(into: buffer)
-                if count == 0 {
-                    isAtEnd = true
-                    reader.finish()
-                } else {
-                    reader.append(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-                }
-                do throws(DatasetError) {
-                    while let sample = try reader.next() {
-                        samples += 1
-                        check.check(sample)
-                        for member in sample.members { report.files[member.extension, default: 0] += 1 }
+            if let sources {
+                if let original = sources[shard] {
+                    var source = try SourceCheck(original, file: name, terms: terms)
+                    samples = try read(name, in: dataset, terms, companions, &check, &report) {
+                        sample throws(StorageError) in try source.take(sample)
                     }
-                } catch {
-                    report.append(.init(code: "damaged_shard", shard: tar, message: "\(error)"))
-                    isAtEnd = true
+                    try source.finish(companions.counts[shard])
+                    report.sourceSamples = (report.sourceSamples ?? 0) + source.seen
+                    for fault in source.faults { report.append(fault) }
+                } else {
+                    report.append(
+                        .init(code: "unknown_shard", shard: name, message: "the source has no such shard"))
+                }
+            } else {
+                samples = try read(name, in: dataset, terms, companions, &check, &report) {
+                    _ throws(StorageError) in
                 }
             }
         } catch {
-            throw MergerError(.storage, "cannot read a shard of the dataset", evidence: [tar], cause: error)
+            throw MergerError(.storage, "cannot read a shard", evidence: [name], cause: error)
         }
         report.samples += samples
         report.normErrorMax = max(report.normErrorMax, check.normErrorMax)
         for fault in check.faults { report.append(fault) }
-        if let expected = terms.lengths[tar], expected != samples {
+        if let expected = terms.lengths[name], expected != samples {
             report.append(
                 .init(
-                    code: "counts_differ", shard: tar,
+                    code: "counts_differ", shard: name,
                     message: "it has \(samples) samples, info.json says \(expected)"))
         }
+    }
+
+    /// Checks every sample of a shard, and its size and hash; returns how many there were.
+    private func read(
+        _ name: String, in dataset: ObjectStore, _ terms: DatasetTerms, _ companions: CompanionCheck,
+        _ check: inout SampleCheck, _ report: inout VerifyReport,
+        _ body: (Sample) throws(StorageError) -> Void
+    ) throws(StorageError) -> Int {
+        var reader = try DatasetShardReader(name, in: dataset, terms: terms)
+        var samples = 0
+        do throws(DatasetShardReader.Problem) {
+            while let sample = try reader.next() {
+                samples += 1
+                check.check(sample)
+                for member in sample.members { report.files[member.extension, default: 0] += 1 }
+                do throws(StorageError) {
+                    try body(sample)
+                } catch {
+                    throw .storage(error)
+                }
+            }
+            if let mistake = companions.mistake(shard: name, bytes: reader.bytesRead, xxh64: reader.xxh64) {
+                report.append(.init(code: "changed_shard", shard: name, message: mistake))
+            }
+        } catch {
+            switch error {
+            case .storage(let error): throw error
+            case .damaged(let message):
+                report.append(.init(code: "damaged_shard", shard: name, message: message))
+            }
+        }
+        report.bytes += reader.bytesRead
+        return samples
     }
 }

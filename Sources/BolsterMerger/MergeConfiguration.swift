@@ -19,21 +19,6 @@ package struct MergeConfiguration: Sendable {
     /// output, nil where none is.
     package typealias CommittedFile = @Sendable (StageID, String, Int) -> String?
 
-    /// The samples that `merge.keep_uids` names.
-    package struct Keep: Sendable {
-        /// The field of a sample's `json` that holds its uid.
-        package var field: String
-        package var contains: @Sendable (String) -> Bool
-        /// Of the file of uids, so that a changed one is noticed.
-        package var digest: String
-
-        package init(field: String, digest: String, contains: @escaping @Sendable (String) -> Bool) {
-            self.field = field
-            self.contains = contains
-            self.digest = digest
-        }
-    }
-
     package var manifest: Manifest
     /// The stages that are merged, with their fingerprints, in an order in which each follows what it reads.
     package private(set) var stages: [Stage]
@@ -49,14 +34,14 @@ package struct MergeConfiguration: Sendable {
     package var teachers: [Teacher]
     /// Nil without a ledger: then records name each other, and the lowest epoch counts.
     package var committed: CommittedFile?
-    /// Nil takes every sample.
-    package var keep: Keep?
+    /// The samples that `merge.keep_uids` names; nil takes every sample.
+    package var keep: SampleSelection?
 
     /// - Parameter stages: all of the manifest; those of captioners that are not merged are left out.
     package init(
         manifest: Manifest, stages: [Stage], shards: [Shard], records: ObjectStore, output: String,
         partial: Bool = false, strict: Bool = false, teachers: [Teacher], committed: CommittedFile? = nil,
-        keep: Keep? = nil
+        keep: SampleSelection? = nil
     ) {
         self.manifest = manifest
         let unmerged = Set(manifest.captioners.map(\.column)).subtracting(

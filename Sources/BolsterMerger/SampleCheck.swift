@@ -34,7 +34,7 @@ struct SampleCheck {
             fault("bad_json", "json does not parse")
         }
         let captions = checkCaptions(sample)
-        checkParameters(sample)
+        checkParameters(sample, image: sample.image.flatMap { ImageHeader($0.bytes) })
         checkEmbeddings(sample, captions: captions)
     }
 
@@ -77,7 +77,7 @@ struct SampleCheck {
         return counts
     }
 
-    private mutating func checkParameters(_ sample: Sample) {
+    private mutating func checkParameters(_ sample: Sample, image: ImageHeader?) {
         guard let views = terms.views else { return }
         guard let member = sample.member("paug.json") else {
             if terms.requiresAll { fault("no_parameters", sample, "there is no paug.json") }
@@ -89,21 +89,10 @@ struct SampleCheck {
             return
         }
         for (view, parameters) in list.enumerated() {
-            guard case .array = parameters, Self.isNumeric(parameters) else {
-                fault(
-                    "bad_parameters", sample,
-                    "view \(view) is not a list of numbers: \(PythonJSON.text(of: parameters))")
+            if let mistake = terms.parameters.mistake(in: parameters, of: image) {
+                fault("bad_parameters", sample, "view \(view): \(mistake)")
                 return
             }
-        }
-    }
-
-    private static func isNumeric(_ value: JSONValue) -> Bool {
-        switch value {
-        case .null, .bool: true
-        case .number(let text): Double(text)?.isFinite ?? false
-        case .array(let values): values.allSatisfy(isNumeric)
-        case .string, .object: false
         }
     }
 
@@ -111,20 +100,21 @@ struct SampleCheck {
 
     private mutating func checkEmbeddings(_ sample: Sample, captions: [String: Int]) {
         guard let views = terms.views else { return }
-        guard let member = sample.member(terms.embeddings) else {
-            if terms.requiresAll { fault("no_embeddings", sample, "there is no \(terms.embeddings)") }
+        guard let member = sample.member(terms.embeddingsFile) else {
+            if terms.requiresAll { fault("no_embeddings", sample, "there is no \(terms.embeddingsFile)") }
             return
         }
         let matrices: [EmbeddingMatrix]
         do throws(RecordsError) {
             matrices =
-                terms.embeddings == "npz"
+                terms.embeddingsFile == "npz"
                 ? try NumpyArchive.matrices(of: member.bytes, name: member.name)
                 : try TorchArchive.matrices(of: member.bytes, name: member.name)
         } catch {
             fault("bad_embeddings", sample, error.message)
             return
         }
+        let faultsBefore = faults.count
         for (name, rows) in expectedRows(sample, views: views, captions: captions) {
             guard let matrix = matrices.first(where: { $0.name == name }) else {
                 if terms.requiresAll { fault("bad_shape", sample, "\(name) is missing") }
@@ -137,6 +127,42 @@ struct SampleCheck {
                 continue
             }
             checkNumbers(matrix, sample)
+        }
+        if faults.count == faultsBefore { checkScores(sample, matrices, captions: captions) }
+    }
+
+    /// The scores in the `json` are those of the embeddings beside it.
+    private mutating func checkScores(
+        _ sample: Sample, _ matrices: [EmbeddingMatrix], captions: [String: Int]
+    ) {
+        guard let json = sample.member("json"), let stored = Self.parsed(json)?[CaptionScores.field],
+            let views = matrices.first(where: { $0.name == "image_emb" })
+        else { return }
+        // The published layout has all texts in one matrix: the own text, then the columns in stored order.
+        var texts: [(name: String, matrix: EmbeddingMatrix)] = []
+        if terms.layout == "datacompdr" {
+            guard let all = matrices.first(where: { $0.name == "text_emb" }) else { return }
+            texts = [(CaptionScores.own, all.first(1))]
+        } else {
+            texts = matrices.compactMap { matrix in
+                if matrix.name == "text_emb" { return (CaptionScores.own, matrix) }
+                let column = String(matrix.name.dropLast("_emb".count))
+                return captions[column] == nil ? nil : (column, matrix)
+            }
+        }
+        guard
+            let scores = CaptionScores(views: views, texts: texts, teachers: terms.teacherWidths.count)
+        else { return }
+        for (column, values) in scores.columns {
+            let told = stored[column]?.values.map { value -> Double in
+                if case .number(let text) = value { return Double(text) ?? .nan }
+                return .nan
+            }
+            let isClose = { (pair: (Double, Double)) in abs(pair.0 - pair.1) <= DatasetTerms.scoreTolerance }
+            guard let told, told.count >= values.count, zip(told, values).allSatisfy(isClose) else {
+                fault("bad_score", sample, "the scores of \(column) are not those of its embeddings")
+                return
+            }
         }
     }
 

@@ -25,11 +25,11 @@ struct SampleJoin {
     /// Throws `badRecords` where the records contradict the manifest or the sample.
     func outcome(_ sample: Sample, _ records: ChunkRecords, index: Int) throws(MergerError) -> Outcome {
         let facts = Self.facts(of: sample)
-        if let keep = configuration.keep {
-            guard let uid = facts?[keep.field]?.text, keep.contains(uid) else {
-                return .excluded("keep_uids")
-            }
+        if let keep = configuration.keep, !keep.takes(sample) { return .excluded("keep_uids") }
+        let isUnselected = configuration.required.contains { stage in
+            records.stages[stage.id]?.file.skips[index]?.reason == SampleSelection.reason
         }
+        if isUnselected { return .excluded("input.keep") }
         for stage in configuration.required {
             guard let stageRecords = records.stages[stage.id] else { return .missing }
             if let skip = stageRecords.file.skips[index] { return .skipped(stage.id, skip) }

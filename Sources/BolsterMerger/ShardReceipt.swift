@@ -28,7 +28,7 @@ struct ShardReceipt: Codable, Equatable {
             merge.images.rawValue, "\(configuration.partial)", shard.name, String(shard.identity.size),
             shard.identity.version, String(configuration.manifest.chunk),
         ]
-        if let keep = configuration.keep { lines.append("keep \(keep.field) \(keep.digest)") }
+        if let keep = configuration.keep { lines.append("keep \(keep.line)") }
         if let least = merge.minimumScore { lines.append("minimum_score \(least)") }
         if let views = configuration.manifest.mergedViews { lines.append("views \(views)") }
         lines += configuration.required.map(\.id.name)

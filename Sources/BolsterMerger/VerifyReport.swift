@@ -24,6 +24,11 @@ package struct VerifyReport: Codable, Sendable, Equatable {
     package var shards = 0
     package var samples = 0
     package var bytes: Int64 = 0
+    /// Samples of the source that were compared with; nil without a source.
+    package var sourceSamples: Int?
+    /// Samples whose embeddings were computed again, and the largest difference of a number; nil without.
+    package var recomputed: Int?
+    package var recomputedDifferenceMax: Double?
     /// The largest difference of a teacher's vector from length 1.
     package var normErrorMax = 0.0
     /// File extension to how many samples have it.
@@ -35,7 +40,7 @@ package struct VerifyReport: Codable, Sendable, Equatable {
 
     package var isGood: Bool { faultCount == 0 }
 
-    mutating func append(_ fault: Fault) {
+    package mutating func append(_ fault: Fault) {
         faultCount += 1
         if faults.count < Self.faultsMax { faults.append(fault) }
     }
@@ -48,6 +53,11 @@ package struct VerifyReport: Codable, Sendable, Equatable {
             "\(directory): \(samples) samples in \(shards) shards, \(bytes) bytes",
             "  files: \(contents)", "  norms within \(normErrorMax) of 1",
         ]
+        if let sourceSamples { lines.append("  compared with \(sourceSamples) samples of the source") }
+        if let recomputed, let recomputedDifferenceMax {
+            lines.append(
+                "  embeddings of \(recomputed) samples computed again: within \(recomputedDifferenceMax)")
+        }
         for fault in faults.prefix(50) {
             let place = [fault.shard, fault.key].filter { !$0.isEmpty }.joined(separator: " ")
             lines.append("  \(fault.code)\(place.isEmpty ? "" : " in \(place)"): \(fault.message)")
@@ -58,7 +68,9 @@ package struct VerifyReport: Codable, Sendable, Equatable {
     }
 
     enum CodingKeys: String, CodingKey {
-        case directory, shards, samples, bytes, files, faults
+        case directory, shards, samples, bytes, files, faults, recomputed
+        case sourceSamples = "source_samples"
+        case recomputedDifferenceMax = "recomputed_difference_max"
         case normErrorMax = "norm_error_max"
         case faultCount = "fault_count"
     }

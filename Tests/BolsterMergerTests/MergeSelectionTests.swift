@@ -18,7 +18,8 @@ import Testing
     @Test("Samples whose uid is not kept, or whose score is too low, are excluded with the key that did it")
     func excluded() throws {
         let run = try fixture()
-        run.keep = .init(field: "uid", digest: "d") { ["3", "7", "21", "99"].contains($0) }
+        run.keep = SampleSelection(
+            field: "uid", uids: try UIDSet(file: "keep.txt", Array("3\n7\n21\n99\n".utf8)))
         var coverage = try run.merge(output: "kept")
         #expect(coverage.total.merged == 3 && coverage.total.excluded == 16)
         #expect(coverage.exclusions == ["keep_uids": 16])
@@ -42,6 +43,21 @@ import Testing
         #expect(info["merge"]?["minimum_score"] == .number("0.0"))
         let report = try DatasetVerifier().verify(directory: run.path("scored"))
         #expect(report.isGood, "\(report.summary)")
+    }
+
+    @Test("What input.keep did not select is excluded, whatever else the records say of it")
+    func unselected() throws {
+        let run = try RunFixture()
+        var samples = (0..<6).map(RunFixture.sample)
+        for index in [1, 4] {
+            for stage in run.stages { samples[index].skips[stage.id] = Skip(reason: SampleSelection.reason) }
+        }
+        samples[2].skips[.views] = Skip(reason: "undecodable_image")
+        try run.addShard("x", samples)
+        let coverage = try run.merge()
+        #expect(coverage.total.merged == 3 && coverage.total.excluded == 2 && coverage.total.skipped == 1)
+        #expect(coverage.exclusions == ["input.keep": 2])
+        #expect(coverage.reasons == ["views": ["undecodable_image": 1]])
     }
 
     @Test("A score is the mean cosine of a text with the merged views, per teacher")

@@ -37,7 +37,8 @@ import Testing
                 == #"{"syn_text": ["caption of set/1000", "na\u00efve \u00ab1\u00bb"]}"#)
         #expect(
             String(decoding: sample.members[4].bytes, as: UTF8.self)
-                == #"{"param_aug": [[[0, 1, 20, 30], [[4, 0.09000000357627869], null]], [null, null]]}"#)
+                == #"{"param_aug": [[[0, 1, 20, 30], [[4, 0.09000000357627869], [13, 0.0]]], "#
+                + "[[2, 0, 9, 8], null]]}")
         let matrices = try NumpyArchive.matrices(of: sample.members[5].bytes, name: "npz")
         #expect(matrices.map(\.name) == ["image_emb", "text_emb", "syn_text_emb"])
         #expect(matrices.map(\.rows) == [2, 1, 2])
@@ -151,7 +152,7 @@ import Testing
         let tar = try run.contents("dataset")["00000.tar"] ?? []
         #expect(
             SHA256Hasher.digest(of: tar).hex
-                == "0246dabbe7ec4a5349e9eeb000f339923aabb06fcc22609595f5770960b88188")
+                == "ba5245ae8b9feadd230fdc0b1b1ddd2073675ca862b3fd42716159b037991ba0")
     }
 
     @Test("A gzipped source is merged like a plain one")

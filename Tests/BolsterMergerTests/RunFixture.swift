@@ -27,7 +27,7 @@ final class RunFixture {
     let views: Int
     var manifest: Manifest
     var shards: [Shard] = []
-    var keep: MergeConfiguration.Keep?
+    var keep: SampleSelection?
     let records: ObjectStore
 
     init(chunk: Int = 4, widths: [Int] = [3, 4], views: Int = 2) throws {
@@ -190,8 +190,8 @@ final class RunFixture {
         case Self.captions, .captions(column: "syn_text_late"):
             return [text("captions") { PythonJSON.text(of: ["caption of \($0.key)", "naïve «\(seed)»"]) }]
         case .views:
-            let view = "[[0, 1, 20, 30], [[4, 0.09000000357627869], null]]"
-            let list = Array(repeating: view, count: views - 1) + ["[null, null]"]
+            let view = "[[0, 1, 20, 30], [[4, 0.09000000357627869], [13, 0.0]]]"
+            let list = Array(repeating: view, count: views - 1) + ["[[2, 0, 9, 8], null]"]
             return [
                 text("param_aug") { _ in "[\(list.joined(separator: ", "))]" },
                 tensor("image_emb") { [views] _ in views },

@@ -85,7 +85,7 @@ package struct Joiner: Sendable {
         let receipt = JoinReceipt(
             inputs: inputs, boot: configuration.synchronizes || !dataset.isLocal ? "" : boot, report: report)
         do {
-            try dataset.write(JoinReceipt.name(shard.name), receipt.encoded())
+            try write(JoinReceipt.name(shard.name), receipt.encoded())
         } catch {
             throw MergerError(.storage, "cannot write the receipt of \(shard.name): \(error)")
         }
@@ -158,11 +158,17 @@ package struct Joiner: Sendable {
             lines += PythonJSON.bytes(of: line) + [0x0A]
         }
         do throws(StorageError) {
-            for (name, value) in files { try dataset.write(name, PythonJSON.bytes(of: value) + [0x0A]) }
-            try dataset.write("manifest.jsonl", lines)
+            for (name, value) in files { try write(name, PythonJSON.bytes(of: value) + [0x0A]) }
+            try write("manifest.jsonl", lines)
         } catch {
             throw MergerError(.storage, "cannot write beside the joined shards", cause: error)
         }
+    }
+
+    private func write(_ name: String, _ bytes: [UInt8]) throws(StorageError) {
+        var writer = try dataset.writer(name)
+        try writer.append(bytes)
+        try writer.commit(durably: configuration.synchronizes)
     }
 
     private func json(_ report: JoinReport) -> JSONValue {

@@ -124,12 +124,12 @@ struct ShardJoin: ~Copyable {
             let kind = member.name.extension
             hasImage = hasImage || ImageFormat.extensions.contains(kind)
             let bytes = window.bytes(of: member)
-            if kind == "paug.json", let list = Self.unpacked(bytes) {
-                report.packedParameters += configuration.unpacksParameters ? 0 : 1
-                if configuration.unpacksParameters {
+            if kind == "paug.json", Self.isPacked(bytes) {
+                if configuration.unpacksParameters, let list = Self.unpacked(bytes) {
                     list.withUnsafeBytes { append("\(key).\(kind)", $0) }
                     continue
                 }
+                report.packedParameters += 1
             }
             append("\(key).\(kind)", bytes)
         }
@@ -142,12 +142,14 @@ struct ShardJoin: ~Copyable {
         pending.append(contentsOf: repeatElement(0, count: TarWriter.padding(of: bytes.count)))
     }
 
+    /// Whether the one field of a `paug.json` is a string: its first character tells.
+    private static func isPacked(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard let colon = bytes.firstIndex(of: UInt8(ascii: ":")) else { return false }
+        return bytes[(colon + 1)...].first { $0 != UInt8(ascii: " ") } == UInt8(ascii: "\"")
+    }
+
     /// The `paug.json` with a list where it has a string; nil where it has none.
     private static func unpacked(_ bytes: UnsafeRawBufferPointer) -> [UInt8]? {
-        // The value's first character tells, and spares parsing what is a list already.
-        guard let colon = bytes.firstIndex(of: UInt8(ascii: ":")),
-            bytes[(colon + 1)...].first(where: { $0 != UInt8(ascii: " ") }) == UInt8(ascii: "\"")
-        else { return nil }
         do {
             guard case .object(var fields) = try JSONValue(parsing: Array(bytes)),
                 let place = fields.firstIndex(where: { $0.name == "param_aug" }),
