@@ -103,6 +103,25 @@ package final class Captioner {
             keep: keep, slots: slots, capacity: decoding.maxLength - 2)
     }
 
+    /// Computes one step of full slots with full caches, and a group of images, so that memory is taken and
+    /// kernels are chosen before the first lease counts its time.
+    package func warmUp(slots: Int) throws(InferenceError) {
+        let longest = shape.decoding.maxLength
+        let slots = try self.slots(batch: slots, maxLength: longest)
+        let size = package.imageSize
+        let pixels = [Float](repeating: 0, count: 8 * 3 * size * size)
+        try pixels.withUnsafeBufferPointer { (pixels) throws(InferenceError) in
+            try encode(pixels, count: 8)
+        }
+        try bindStep(slots: slots, capacity: longest - 2)
+        for slot in 0..<slots {
+            step.integers("ids")[slot] = Int64(tokenizer.start)
+            step.integers("positions")[slot] = 0
+            step.integers("lengths")[slot] = 0
+        }
+        try step.run()
+    }
+
     /// The caption of a row of tokens: with `.firstSentence` what comes before the first full stop; white
     /// space at the end is removed.
     func text(of tokens: [Int], keep: CaptionKeeping) -> String {

@@ -1,4 +1,5 @@
 import COnnxRuntime
+import Glibc
 
 /// Element types that Bolster's graphs use, with ONNX's numbers.
 enum TensorElement: Int32 {
@@ -104,7 +105,7 @@ struct GraphSession: ~Copyable {
         onnx_release_binding(runtime.table, binding)
         for tensor in bound.values {
             onnx_release_value(runtime.table, tensor.value)
-            if tensor.isOwned { tensor.memory.deallocate() }
+            if tensor.isOwned { free(tensor.memory) }
         }
         onnx_release_session(runtime.table, session)
         onnx_release_memory_info(runtime.table, memoryInfo)
@@ -132,25 +133,35 @@ struct GraphSession: ~Copyable {
         }
         let old = bound[name]
         let kept = old.flatMap { $0.capacity >= byteCount ? $0 : nil }
-        let memory = kept?.memory ?? .allocate(byteCount: byteCount, alignment: 64)
+        let memory = try kept?.memory ?? Self.allocate(byteCount, for: name)
         let value: OpaquePointer
         do throws(InferenceError) {
             value = try boundValue(name, memory, byteCount, shape, element)
         } catch {
-            if kept == nil { memory.deallocate() }
+            if kept == nil { free(memory) }
             throw error
         }
         if kept == nil {
             memory.initializeMemory(as: UInt8.self, repeating: 0, count: byteCount)
             if let old {
                 memory.copyMemory(from: old.memory, byteCount: min(old.capacity, byteCount))
-                old.memory.deallocate()
+                free(old.memory)
             }
         }
         if let old { onnx_release_value(runtime.table, old.value) }
         bound[name] = BoundTensor(
             memory: memory, capacity: kept?.capacity ?? byteCount, value: value, shape: shape,
             element: element)
+    }
+
+    /// Memory that vector instructions and CUDA's copies like, to be freed with `free`.
+    private static func allocate(
+        _ byteCount: Int, for name: String
+    ) throws(InferenceError) -> UnsafeMutableRawPointer {
+        guard let memory = aligned_alloc(64, (byteCount + 63) & ~63) else {
+            throw InferenceError(.outOfMemory, "there are no \(byteCount) bytes for \(name)")
+        }
+        return memory
     }
 
     /// Lets the next run read an input from the caller's memory, which must stay until that run is over: a
@@ -167,7 +178,7 @@ struct GraphSession: ~Copyable {
         let value = try boundValue(name, address, memory.count, shape, element)
         if let old = bound[name] {
             onnx_release_value(runtime.table, old.value)
-            if old.isOwned { old.memory.deallocate() }
+            if old.isOwned { free(old.memory) }
         }
         bound[name] = BoundTensor(
             isOwned: false, memory: address, capacity: memory.count, value: value, shape: shape,

@@ -58,14 +58,46 @@ package final class Teacher {
             pixels.count == count * 3 * size * size, "\(pixels.count) floats are not \(count) images")
         guard count > 0 else { return [] }
         if package.precision == .fp32 {
-            try image.bind("pixels", over: UnsafeRawBufferPointer(pixels), [count, 3, size, size])
-        } else {
-            try image.bind("pixels", [count, 3, size, size])
-            HalfFloats.round(pixels, into: image.bytes("pixels"), as: package.precision)
+            return try embedImages(planes: UnsafeRawBufferPointer(pixels), count: count)
         }
+        try image.bind("pixels", [count, 3, size, size])
+        HalfFloats.round(pixels, into: image.bytes("pixels"), as: package.precision)
+        return try runImages(count)
+    }
+
+    /// Embeds `count` images whose pixels are in the package's precision already, and are not copied.
+    ///
+    /// - Parameter planes: normalised, [count, 3, S, S] numbers of two bytes in half precision, of four in
+    ///   fp32.
+    /// - Returns: [count, D], each row of unit length.
+    package func embedImages(
+        planes: UnsafeRawBufferPointer, count: Int
+    ) throws(InferenceError) -> [Float] {
+        let size = package.imageSize
+        precondition(
+            planes.count == count * 3 * size * size * package.precision.element.byteCount,
+            "\(planes.count) bytes are not \(count) images")
+        guard count > 0 else { return [] }
+        try image.bind("pixels", over: planes, [count, 3, size, size])
+        return try runImages(count)
+    }
+
+    private func runImages(_ count: Int) throws(InferenceError) -> [Float] {
         try image.bind("embedding", [count, package.embeddingWidth])
         try image.run()
         return try unitRows(Array(image.floats("embedding")), of: "image")
+    }
+
+    /// Computes full batches of nothing, so that memory is taken, kernels are chosen and, on a GPU, compiled
+    /// before the first lease counts its time.
+    package func warmUp(images: Int, texts: Int) throws(InferenceError) {
+        let size = package.imageSize
+        try image.bind("pixels", [images, 3, size, size])
+        try image.bind("embedding", [images, package.embeddingWidth])
+        try image.run()
+        try text.bind("ids", [texts, package.contextLength])
+        try text.bind("embedding", [texts, package.embeddingWidth])
+        try text.run()
     }
 
     /// Embeds texts, `batch` in one run.

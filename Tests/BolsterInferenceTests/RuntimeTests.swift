@@ -4,6 +4,21 @@ import Testing
 @testable import BolsterInference
 
 @Suite struct RuntimeTests {
+    @Test(
+        "Exhausted memory is told from other failures",
+        arguments: [
+            ("Failed to allocate memory for requested buffer of size 1073741824", true),
+            ("Available memory of 12 is smaller than requested bytes of 4096", true),
+            ("Exception during initialization: std::bad_alloc", true),
+            ("CUDA failure 2: out of memory ; GPU=0", true),
+            ("CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED", true),
+            ("Got invalid dimensions for input: pixels", false),
+            ("CUDA failure 719: unspecified launch failure", false),
+        ])
+    func exhaustedMemory(words: String, isExhausted: Bool) {
+        #expect(InferenceRuntime.namesLackOfMemory(words) == isExhausted)
+    }
+
     @Test("Without a runtime the error names every place and the command that mends it")
     func missing() throws {
         let search = RuntimeSearch(environment: [:], executable: "/nowhere/bin/bolster")

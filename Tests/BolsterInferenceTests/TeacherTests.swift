@@ -61,6 +61,30 @@ import Testing
         #expect(try teacher.embedTexts([]).isEmpty)
     }
 
+    @Test("Planes in the package's precision give what floats give", .enabled(if: TestModels.canGenerate))
+    func planes() throws {
+        let runtime = try #require(TestModels.runtime)
+        for name in ["teacher", "teacher-half"] {
+            let package = try TestModels.package(name)
+            let teacher = try Teacher(package, runtime: runtime, device: .cpu, threads: 1)
+            try teacher.warmUp(images: 5, texts: 2)
+            let pixels = try TeacherProbe(package).pixels
+            let expected = try pixels.withUnsafeBufferPointer { try teacher.embedImages($0, count: 16) }
+            let width = package.precision.element.byteCount
+            let planes = UnsafeMutableRawBufferPointer.allocate(
+                byteCount: pixels.count * width, alignment: 64)
+            defer { planes.deallocate() }
+            pixels.withUnsafeBufferPointer { pixels in
+                if package.precision == .fp32 {
+                    planes.copyMemory(from: UnsafeRawBufferPointer(pixels))
+                } else {
+                    HalfFloats.round(pixels, into: planes, as: package.precision)
+                }
+            }
+            #expect(try teacher.embedImages(planes: UnsafeRawBufferPointer(planes), count: 16) == expected)
+        }
+    }
+
     @Test("Pixels that are not finite are an error, not an embedding")
     func notFinite() throws {
         let teacher = try demoTeacher()

@@ -1,0 +1,66 @@
+import Testing
+
+@testable import BolsterInference
+
+@Suite struct RetryPolicyTests {
+    @Test("Pauses double, with jitter between half and the whole, and are bounded")
+    func pauses() {
+        for (random, part) in [(0.0, 0.5), (1.0, 1.0)] {
+            var policy = RetryPolicy(attempts: 20, outage: .seconds(1))
+            var pauses: [Duration] = []
+            for _ in 0..<9 {
+                guard
+                    case .retry(let pause, forAll: false) = policy.after(.broken, now: .zero, random: random)
+                else { break }
+                pauses.append(pause)
+            }
+            let whole: [Duration] = [0.5, 1, 2, 4, 8, 16, 30, 30, 30].map { .seconds($0) }
+            #expect(pauses == whole.map { $0 * part })
+        }
+    }
+
+    @Test("A server that answers wrongly is given up after the stated tries, however long they take")
+    func attempts() {
+        var policy = RetryPolicy(attempts: 3, outage: .zero)
+        #expect(
+            policy.after(.broken, now: .seconds(5), random: 1) == .retry(.milliseconds(500), forAll: false))
+        #expect(policy.after(.broken, now: .seconds(500), random: 1) == .retry(.seconds(1), forAll: false))
+        #expect(
+            policy.after(.broken, now: .seconds(900), random: 1)
+                == .giveUp(tries: 3, after: .seconds(895)))
+    }
+
+    @Test("A server that is not there is waited for as long as stated, however many tries that is")
+    func outage() {
+        var policy = RetryPolicy(attempts: 1, outage: .seconds(100))
+        var now = Duration.seconds(1000)
+        var tries = 0
+        while case .retry(let pause, forAll: false) = policy.after(.unreachable, now: now, random: 1) {
+            now += pause
+            tries += 1
+        }
+        #expect(tries == 8)
+        #expect(now > .seconds(1070) && now <= .seconds(1100))
+    }
+
+    @Test("A server that asks for patience gets it from every request, a little more than it asked")
+    func patience() {
+        var policy = RetryPolicy(attempts: 1, outage: .seconds(100))
+        let asked = RetryPolicy.Trouble.busy(retryAfter: .seconds(40))
+        #expect(policy.after(asked, now: .zero, random: 0) == .retry(.seconds(40), forAll: true))
+        #expect(
+            policy.after(asked, now: .seconds(41), random: 1) == .retry(.milliseconds(40_500), forAll: true))
+        #expect(
+            policy.after(asked, now: .seconds(82), random: 0) == .giveUp(tries: 3, after: .seconds(82)))
+    }
+
+    @Test(
+        "Retry-After is a number of seconds; anything else is passed over",
+        arguments: [
+            ("3", 3.0), (" 0 ", 0), ("1.5", 1.5), ("999999", 86_400), ("-1", nil), ("nan", nil), ("", nil),
+            ("Wed, 21 Oct 2015 07:28:00 GMT", nil),
+        ])
+    func header(text: String, seconds: Double?) {
+        #expect(RetryPolicy.wait(fromHeader: text) == seconds.map { .milliseconds(Int64($0 * 1000)) })
+    }
+}
