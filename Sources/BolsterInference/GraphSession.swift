@@ -133,7 +133,8 @@ struct GraphSession: ~Copyable {
         }
         let old = bound[name]
         let kept = old.flatMap { $0.capacity >= byteCount ? $0 : nil }
-        let memory = try kept?.memory ?? Self.allocate(byteCount, for: name)
+        let memory: UnsafeMutableRawPointer
+        if let kept { memory = kept.memory } else { memory = try Self.allocate(byteCount, for: name) }
         let value: OpaquePointer
         do throws(InferenceError) {
             value = try boundValue(name, memory, byteCount, shape, element)
