@@ -152,7 +152,7 @@ package struct WorkerSession: ~Copyable {
 
     /// When `ticked` has something to do, if nothing happens before.
     package var nextTick: Duration {
-        var next = connectionTried + patience
+        var next = max(lastHeard ?? connectionTried, connectionTried) + patience
         if phase == .following {
             next = min(next, nextHeartbeat)
             if wantsLease { next = min(next, nextAsk) }

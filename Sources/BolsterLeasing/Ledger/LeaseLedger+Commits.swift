@@ -97,6 +97,7 @@ extension LeaseLedger {
         lease.advanced = now
         lease.deadline = now + plan.limits.expires
         lease.chunk = max(lease.chunk, commit.result.chunk + 1)
+        lease.isLoading = false
         lease.announced = nil
         leases[commit.epoch] = lease
     }

@@ -1,4 +1,6 @@
 extension LeaseLedger {
+    private static let loadingLossesForOne = 3
+
     package enum OnRelease: Equatable {
         case journal([LedgerChange])
         /// That lease is over already: say so again.
@@ -72,13 +74,16 @@ extension LeaseLedger {
     mutating func lose(_ epoch: Epoch, now: Duration) -> [LedgerChange] {
         guard let lease = leases[epoch] else { return [] }
         var changes = end(epoch, lease)
-        guard !lease.isLoading, var known = open[lease.unit], states[lease.unit] != .quarantined else {
-            return changes
-        }
-        let chunk = known.chunks[lease.chunk] == nil ? lease.chunk : known.chunks.firstMissing
+        guard var known = open[lease.unit], states[lease.unit] != .quarantined else { return changes }
+        // All isolated chunks are rehearsed before the first is computed: the sample says which it was.
+        let inside = lease.announced.map { $0 / plan.chunkSize } ?? lease.chunk
+        let chunk = known.chunks[inside] == nil ? inside : known.chunks.firstMissing
         let place = known.trouble.losses.firstIndex { $0.chunk == chunk } ?? known.trouble.losses.count
         if place == known.trouble.losses.count { known.trouble.losses.append(ChunkLoss(chunk: chunk)) }
-        if known.trouble.losses[place].isIsolated {
+        let isCounted = !lease.isLoading || countLoading(&known.trouble.losses[place])
+        if !isCounted {
+            // Remembered, and no more for now.
+        } else if known.trouble.losses[place].isIsolated {
             known.trouble.losses[place].countInIsolation += 1
             if let sample = lease.announced, !known.trouble.losses[place].skip.contains(sample) {
                 known.trouble.losses[place].deaths[sample, default: 0] += 1
@@ -102,6 +107,15 @@ extension LeaseLedger {
         open[lease.unit] = known
         changes.append(isHopeless ? quarantine(lease.unit) : .troubled(unitID(lease.unit), known.trouble))
         return changes
+    }
+
+    /// A model that will not load is no fault of the chunk. But a worker that dies in the first instant of
+    /// its work has only ever said that it loads: each third such loss counts, until the chunk is isolated,
+    /// where every sample is announced before it is tried.
+    private func countLoading(_ loss: inout ChunkLoss) -> Bool {
+        let losses = (loss.whileLoading ?? 0) + 1
+        loss.whileLoading = losses
+        return !loss.isIsolated && losses % Self.loadingLossesForOne == 0
     }
 
     private mutating func quarantine(_ unit: Int) -> LedgerChange {

@@ -91,9 +91,13 @@ extension LeaseLedger {
         guard var lease = leases[announcement.epoch], lease.record.worker == sender.worker else {
             return .ignore
         }
-        // A rehearsed sample is progress, though no sample is done.
-        if lease.announced != announcement.sample { lease.advanced = now }
-        lease.announced = announcement.sample
+        // A rehearsed sample is progress, though no sample is done, and shows that loading is over. Samples
+        // are rehearsed in order: a lower one is an old message that came late, and testifies to nothing.
+        if announcement.sample > lease.announced ?? -1 {
+            lease.advanced = now
+            lease.isLoading = false
+            lease.announced = announcement.sample
+        }
         leases[announcement.epoch] = lease
         return .proceed
     }

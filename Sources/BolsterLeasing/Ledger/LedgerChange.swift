@@ -60,6 +60,8 @@ package struct ChunkLoss: Hashable, Sendable, Codable {
     package let chunk: Int
     /// Leases lost inside this chunk while it was not isolated.
     package var count = 0
+    /// Leases lost while their workers loaded; nil: none.
+    package var whileLoading: Int?
     package var isIsolated = false
     package var countInIsolation = 0
     /// Deaths right after an announcement, by the sample's index in the shard.
