@@ -1,0 +1,72 @@
+import BolsterCoordinator
+import BolsterLeasing
+import BolsterMessaging
+import Logging
+
+/// One start of a coordinator in a simulation: the production core, the frames that wait for it, and the
+/// transaction that it waits for. The order of things is that of `Coordinator.run`.
+final class CoordinatorProcess {
+    /// Frames that wait, and who sent them.
+    struct Waiting {
+        let process: Int
+        let key: String?
+        let frame: WorkerFrame
+        let bytes: [UInt8]
+    }
+
+    /// What happens every so often, in the coordinator's own time.
+    struct Schedule {
+        var tick: Duration
+        var fence: Duration
+        var backup: Duration
+        var overSince: Duration?
+    }
+
+    let number: Int
+    let host: Int
+    let generation: UInt64
+    var core: CoordinatorCore
+    var clock: SkewedClock
+    var waiting: [Waiting] = []
+    var schedule: Schedule
+    var backups = 0
+    /// Answers of the transaction that is being written.
+    var unsent: [OutgoingFrame]?
+    /// Operators' orders that wait for it.
+    var orders: [(peer: PeerID, request: OperatorRequest)] = []
+    var frozenUntil: Duration = .zero
+    var isServing = false
+    /// The tick for which a wake-up is in the queue.
+    var tickPlanned: Duration?
+
+    init(
+        number: Int, host: Int, ledger: consuming LeaseLedger, welcome: Welcome, clock: SkewedClock,
+        backupEvery: Duration, now: Duration
+    ) {
+        self.number = number
+        self.host = host
+        self.clock = clock
+        let local = clock.local(now)
+        generation = ledger.generation
+        schedule = Schedule(tick: local, fence: local + .seconds(5), backup: local + backupEvery)
+        core = CoordinatorCore(ledger: ledger, welcome: welcome, log: Self.log, now: local)
+    }
+
+    private static let log = Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() }
+
+    /// Takes what waits through the ledger.
+    func serve(now: Duration) -> CoordinatorCore.Batch {
+        var batch = CoordinatorCore.Batch()
+        let frames = waiting.map {
+            IncomingFrame(peer: PeerID(routingID: Array("\($0.process)".utf8), key: $0.key), bytes: $0.bytes)
+        }
+        waiting = []
+        core.received(frames, now: clock.local(now), into: &batch)
+        return batch
+    }
+}
+
+extension PeerID {
+    /// The process behind a routing identity of the simulation.
+    var process: Int { Int(String(decoding: routingID, as: UTF8.self)) ?? -1 }
+}
