@@ -1,17 +1,46 @@
 extension Manifest.CaptionerSettings {
     /// Nil where a name or model is missing or wrong; a mistake is reported then.
     init?(_ value: YAMLValue, _ reader: inout YAMLReader) {
-        let keys = ["name", "model", "captions", "batch", "decoding", "keep"]
-        let overHTTP = ["endpoint", "model_id", "prompt"]
-        let later = Dictionary(
-            uniqueKeysWithValues: overHTTP.map { ($0, "a captioner behind an HTTP endpoint") })
-        guard let mapping = reader.mapping(value, keys: keys, later: later) else { return nil }
-        let name = Self.name(mapping, &reader)
-        var model: String?
-        if mapping["model"] != nil || !overHTTP.contains(where: { value.node[$0] != nil }) {
-            model = Manifest.path(
-                "model", mapping, &reader, expected: "the path of the captioner's model package")
+        let ofPackages = ["model", "batch", "decoding"]
+        let isEndpoint = ["endpoint", "model_id", "prompt"].contains { value.node[$0] != nil }
+        let keys = ["name", "captions", "keep"] + ofPackages + EndpointSettings.keys
+        guard let mapping = reader.mapping(value, keys: keys) else { return nil }
+        for key in isEndpoint ? ofPackages : EndpointSettings.keys {
+            guard let value = mapping[key] else { continue }
+            reader.report(
+                value,
+                isEndpoint
+                    ? "belongs to a captioner with a model package, and this one has an endpoint; leave it out"
+                    : "belongs to a captioner behind an endpoint, and this one has a model; leave it out")
         }
+        let name = Self.name(mapping, &reader)
+        if isEndpoint {
+            self.init(endpointIn: mapping, name: name, &reader)
+        } else {
+            self.init(packageIn: mapping, value, name: name, &reader)
+        }
+    }
+
+    private init?(endpointIn mapping: YAMLMapping, name: String?, _ reader: inout YAMLReader) {
+        let endpoint = EndpointSettings(in: mapping, &reader)
+        let captions = reader.integer(
+            mapping, "captions", in: 1...64, default: max(1, endpoint?.prompts.count ?? 1))
+        let keep = reader.choice(mapping, "keep", default: Keep.firstSentence)
+        guard let name, let endpoint else { return nil }
+        if let value = mapping["captions"] ?? mapping["prompt"], captions < endpoint.prompts.count {
+            reader.report(
+                value,
+                "\(captions) captions leave some of the \(endpoint.prompts.count) prompts unused; expected at "
+                    + "least as many captions as prompts")
+        }
+        self.init(name: name, endpoint: endpoint, captions: captions, keep: keep)
+    }
+
+    private init?(
+        packageIn mapping: YAMLMapping, _ value: YAMLValue, name: String?, _ reader: inout YAMLReader
+    ) {
+        let model = Manifest.path(
+            "model", mapping, &reader, expected: "the path of the captioner's model package")
         let decoding = mapping["decoding"].map { Decoding($0, &reader) } ?? Decoding()
         let captions = reader.integer(mapping, "captions", in: 1...64, default: 5)
         if decoding.method == .greedy, captions > 1 {

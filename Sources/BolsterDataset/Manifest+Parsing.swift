@@ -33,6 +33,7 @@ extension Manifest {
             reader.reportMissing("captioners", in: mapping, expected: "captioners, an ensemble, or both")
         }
         let leases = mapping["leases"].map { LeaseTimes($0, &reader) } ?? LeaseTimes()
+        Self.reportImpatience(leases, captioners, mapping, &reader)
         let unmerged = Manifest(
             name: name ?? "", seed: seed, chunk: chunk, input: input ?? Input(shards: []),
             output: output ?? "",
@@ -41,6 +42,25 @@ extension Manifest {
         guard reader.mistakes.isEmpty else { return nil }
         self = unmerged
         self.merge = merge ?? MergeSettings()
+    }
+
+    /// A lease must live through the tries of one request, or its unit is begun again and again.
+    private static func reportImpatience(
+        _ leases: LeaseTimes, _ captioners: [CaptionerSettings], _ mapping: YAMLMapping,
+        _ reader: inout YAMLReader
+    ) {
+        for captioner in captioners {
+            guard let endpoint = captioner.endpoint, let value = mapping["leases"] ?? mapping["captioners"]
+            else { continue }
+            let longest = max(endpoint.timeout * endpoint.attempts, endpoint.outage)
+            guard longest >= leases.progress else { continue }
+            reader.report(
+                value,
+                "a sample of the captioner '\(captioner.name)' may take \(longest.components.seconds) s "
+                    + "(timeout × attempts, or outage), and a lease is lost after "
+                    + "\(leases.progress.components.seconds) s without one; expected a greater leases.progress"
+            )
+        }
     }
 
     private static func name(_ mapping: YAMLMapping, _ reader: inout YAMLReader) -> String? {

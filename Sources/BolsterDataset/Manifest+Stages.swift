@@ -5,6 +5,7 @@ import BolsterDeterminism
 /// output, batch sizes, leases or `merge:` change keeps all of them.
 ///
 ///     captions.*           seed, chunk, selection, model, captions, decoding, keep
+///       with an endpoint   seed, chunk, selection, model_id, prompts, sampling, captions, keep
 ///     views                seed, chunk, selection, teachers, views, augmentation, store
 ///     texts.ground_truth   chunk, selection, teachers, store
 ///     texts.*              chunk, teachers, store, fingerprint of the captions that it reads
@@ -29,7 +30,7 @@ extension Manifest {
         var stages = captioners.enumerated().map { index, captioner in
             Stage(
                 id: .captions(column: captioner.column), kind: .captions(captioner: index),
-                fingerprint: fingerprint("captions", captionLines(captioner, digest(captioner.model))),
+                fingerprint: fingerprint("captions", captionLines(captioner, digest)),
                 reads: nil)
         }
         guard let ensemble else { return stages }
@@ -69,7 +70,8 @@ extension Manifest {
     /// The paths of all model packages as written, captioners first, each once.
     package var models: [String] {
         var seen: Set<String> = []
-        return (captioners.map(\.model) + (ensemble?.teachers ?? [])).filter { seen.insert($0).inserted }
+        let all = captioners.compactMap(\.model) + (ensemble?.teachers ?? [])
+        return all.filter { seen.insert($0).inserted }
     }
 
     /// Whether the ensemble embeds this captioner's captions.
@@ -90,11 +92,18 @@ extension Manifest {
     /// Which samples of the input are taken; a later version selects by uid.
     private var selection: String { "selection all" }
 
-    private func captionLines(_ captioner: CaptionerSettings, _ model: SHA256Digest) -> [String] {
+    private func captionLines(
+        _ captioner: CaptionerSettings, _ digest: (String) -> SHA256Digest
+    ) -> [String] {
+        let amount = ["captions \(captioner.captions)", "keep \(captioner.keep.rawValue)"]
+        if let endpoint = captioner.endpoint {
+            return ["seed \(endpoint.sampling.seed ?? seed)", selection] + amount + endpoint.decidingLines
+        }
+        guard let model = captioner.model else { preconditionFailure("a captioner without any model") }
         let decoding = captioner.decoding
-        var lines = [
-            "seed \(seed)", selection, "model \(model.hex)", "captions \(captioner.captions)",
-            "keep \(captioner.keep.rawValue)", "method \(decoding.method.rawValue)",
+        var lines = ["seed \(seed)", selection, "model \(digest(model).hex)"] + amount
+        lines += [
+            "method \(decoding.method.rawValue)",
             "min_length \(decoding.minLength)", "max_length \(decoding.maxLength)",
             "repetition_penalty \(decoding.repetitionPenalty)",
         ]

@@ -53,8 +53,10 @@ package struct Manifest: Sendable, Equatable {
 
         /// As written; may be empty.
         package var name: String
-        /// The model package's path, as written.
-        package var model: String
+        /// The model package's path, as written; nil for a captioner behind an endpoint.
+        package var model: String?
+        /// The server that writes the captions; nil for a model package.
+        package var endpoint: EndpointSettings?
         /// Captions per image.
         package var captions: Int
         /// Images per inference call.
@@ -68,9 +70,21 @@ package struct Manifest: Sendable, Equatable {
         ) {
             self.name = name
             self.model = model
+            self.endpoint = nil
             self.captions = captions
             self.batch = batch
             self.decoding = decoding
+            self.keep = keep
+        }
+
+        /// A captioner behind an endpoint.
+        package init(name: String, endpoint: EndpointSettings, captions: Int, keep: Keep = .firstSentence) {
+            self.name = name
+            self.model = nil
+            self.endpoint = endpoint
+            self.captions = captions
+            self.batch = 1
+            self.decoding = Decoding()
             self.keep = keep
         }
 

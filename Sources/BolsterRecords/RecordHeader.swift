@@ -57,6 +57,11 @@ package struct RecordHeader: Codable, Sendable, Equatable {
     /// file in sixteen hexadecimal digits.
     package var sources: [String: String]
 
+    /// Tokens that a captioner's endpoint counted for this chunk; nil where no endpoint was asked.
+    package var usage: TokenUsage?
+    /// Where the device had no memory for a whole batch: the most rows that it computed at once; else nil.
+    package var batchReducedTo: Int?
+
     package init(
         run: String, stage: String, fingerprint: String, shard: String, shardIdentity: ShardIdentity,
         range: SourceRange?, chunk: Int, isLast: Bool, samples: Int, firstSample: Int, epoch: String,
@@ -78,10 +83,28 @@ package struct RecordHeader: Codable, Sendable, Equatable {
     }
 
     enum CodingKeys: String, CodingKey {
-        case run, stage, fingerprint, shard, range, chunk, samples, epoch, sources
+        case run, stage, fingerprint, shard, range, chunk, samples, epoch, sources, usage
         case shardIdentity = "shard_identity"
         case isLast = "is_last"
         case firstSample = "first_sample"
         case computeClass = "compute_class"
+        case batchReducedTo = "batch_reduced_to"
+    }
+}
+
+/// Tokens as a captioner's endpoint counts them.
+package struct TokenUsage: Codable, Sendable, Equatable {
+    /// Of prompts and images.
+    package var prompt: Int
+    /// Of captions.
+    package var completion: Int
+
+    package init(prompt: Int = 0, completion: Int = 0) {
+        self.prompt = prompt
+        self.completion = completion
+    }
+
+    package static func + (left: TokenUsage, right: TokenUsage) -> TokenUsage {
+        TokenUsage(prompt: left.prompt + right.prompt, completion: left.completion + right.completion)
     }
 }

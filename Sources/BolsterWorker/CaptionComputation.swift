@@ -25,18 +25,27 @@ struct CaptionComputation: StageComputation {
 
     init(settings: Manifest.CaptionerSettings, seed: UInt64, captioner: Captioner, package: ModelPackage) {
         let transform = package.evaluationTransform
-        let normalizer = PixelNormalizer(mean: package.mean, std: package.std)
-        let size = package.imageSize
+        let size = AugmentationConfiguration.Size(height: package.imageSize, width: package.imageSize)
+        let writer = PlaneWriter(
+            mean: package.mean, std: package.std, viewSize: size, imageSize: package.imageSize,
+            format: .float32)
         self.captioner = captioner
         self.settings = settings
         self.seed = seed
-        self.rowWidths = [3 * size * size * MemoryLayout<Float>.stride]
+        self.rowWidths = [writer.byteCount]
         self.prepare = { sample in
             switch SampleImage(of: sample) {
             case .skipped(let skip): Self.skipped(sample.key, skip)
             case .decoded(let image):
                 PreparedSample(Note(key: sample.key, skip: nil), rows: 1) { _, row in
-                    transform.write(image, with: normalizer, into: row[0])
+                    do throws(AugmentationError) {
+                        try transform.withView(of: image) { view throws(AugmentationError) in
+                            try writer.write(view, to: row[0])
+                        }
+                    } catch {
+                        // Only memory can be missing, and then nothing goes on.
+                        fatalError("\(sample.key): \(error.message)")
+                    }
                 }
             }
         }

@@ -43,5 +43,7 @@ extension RecordHeader {
         epoch = grant.epoch.description
         self.computeClass = computeClass
         sources = [grant.file(of: source): Hexadecimal.text(of: source.digest)]
+        usage = nil
+        batchReducedTo = nil
     }
 }

@@ -2,11 +2,13 @@
 enum LogKey {
     static let bottleneck = "bottleneck"
     static let chunk = "chunk"
+    static let completionTokens = "completion_tokens"
     static let device = "device"
     static let endpoint = "endpoint"
     static let epoch = "epoch"
     static let error = "error"
     static let model = "model"
+    static let promptTokens = "prompt_tokens"
     static let reason = "reason"
     static let refusals = "key_refusals"
     static let samples = "samples"

@@ -1,6 +1,7 @@
 import BolsterDataset
 import BolsterDeterminism
 import BolsterInference
+import Foundation
 import Logging
 
 /// The models of one worker process on one device: opened when a stage first needs them, proved on their
@@ -36,12 +37,19 @@ final class ModelShelf {
     var digests: [String: SHA256Digest] { packages.mapValues(\.digest) }
 
     /// What has to be equal for two workers' records to be equal to the byte, besides the fingerprint.
-    func computeClass(batch: Int) -> String {
-        "onnxruntime-\(runtime.version)/\(device.kind)/threads-\(threads)/batch-\(batch)"
+    func computeClass(of stage: Stage, batch: Int) -> String {
+        if case .captions(let index) = stage.kind, let endpoint = manifest.captioners[index].endpoint {
+            return "endpoint/\(endpoint.modelID)"
+        }
+        return "onnxruntime-\(runtime.version)/\(device.kind)/threads-\(threads)/batch-\(batch)"
     }
 
     func captioner(_ index: Int) throws -> (Captioner, ModelPackage) {
-        let package = try package(manifest.captioners[index].model)
+        guard let model = manifest.captioners[index].model else {
+            throw WorkerError(
+                .wrongManifest, "captioner \"\(manifest.captioners[index].name)\" has no model package")
+        }
+        let package = try package(model)
         if let captioner = captioners[index] { return (captioner, package) }
         log.info("loading a captioner", metadata: [LogKey.model: "\(package.name)"])
         try package.verifyFiles()
@@ -50,6 +58,34 @@ final class ModelShelf {
         captioners[index] = captioner
         return (captioner, package)
     }
+
+    /// A captioner's server, and what it is asked. Nothing is sent yet.
+    ///
+    /// - Throws: `wrongEnvironment` where the manifest names a variable for the key that is not set.
+    func endpoint(_ index: Int) throws -> (ChatEndpoint, EndpointSettings) {
+        guard let settings = manifest.captioners[index].endpoint else {
+            throw WorkerError(
+                .wrongManifest, "captioner \"\(manifest.captioners[index].name)\" has no endpoint")
+        }
+        let variable = settings.keyVariable ?? Self.keyVariable
+        let key = ProcessInfo.processInfo.environment[variable].flatMap { $0.isEmpty ? nil : $0 }
+        if settings.keyVariable != nil, key == nil {
+            throw WorkerError(
+                .wrongEnvironment,
+                "the manifest's key_variable names an environment variable that is not set for this worker",
+                evidence: variable)
+        }
+        let endpoint = ChatEndpoint(
+            ChatEndpoint.Settings(
+                url: settings.url, modelID: settings.modelID, apiKey: key,
+                temperature: settings.sampling.temperature, topP: settings.sampling.topP,
+                maxTokens: settings.sampling.maxTokens, timeout: settings.timeout,
+                attempts: settings.attempts, outage: settings.outage))
+        return (endpoint, settings)
+    }
+
+    /// Holds the API key of an endpoint where the manifest names no other variable.
+    private static let keyVariable = "BOLSTER_CAPTIONER_KEY"
 
     func teachers(_ settings: Manifest.EnsembleSettings) throws -> TeacherEnsemble {
         if let ensemble { return ensemble }

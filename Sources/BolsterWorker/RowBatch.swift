@@ -48,12 +48,10 @@ final class RowBatch: @unchecked Sendable {
     }
 
     /// What a model reads: some of the rows, as the numbers that they hold.
-    func values<Number>(_ rows: Range<Int>, of model: Int, as type: Number.Type) -> UnsafeBufferPointer<
-        Number
-    > {
+    func values<Number>(_ rows: Range<Int>, of model: Int, as: Number.Type) -> UnsafeBufferPointer<Number> {
         precondition(rows.upperBound <= count, "rows \(rows) of \(count)")
         let bytes = UnsafeRawBufferPointer(
             start: memory[model] + rows.lowerBound * widths[model], count: rows.count * widths[model])
-        return bytes.bindMemory(to: type)
+        return bytes.bindMemory(to: Number.self)
     }
 }

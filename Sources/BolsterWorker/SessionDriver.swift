@@ -1,5 +1,6 @@
 import BolsterLeasing
 import BolsterMessaging
+import BolsterRecords
 import BolsterStorage
 import Foundation
 import Logging
@@ -276,6 +277,7 @@ final class LeaseControl: UnitControl {
     private let grant: Grant
     private let done = Mutex(0)
     private let last = Mutex(false)
+    private let tokens = Mutex<TokenUsage?>(nil)
 
     init(_ driver: SessionDriver, _ grant: Grant) {
         self.driver = driver
@@ -294,6 +296,11 @@ final class LeaseControl: UnitControl {
         }
         driver.advanced(grant, chunk: chunk, samples: samples, of: all)
     }
+
+    /// Tokens since the grant; nil where no endpoint was asked.
+    var usage: TokenUsage? { tokens.withLock { $0 } }
+
+    func spent(_ usage: TokenUsage) { tokens.withLock { $0 = ($0 ?? TokenUsage()) + usage } }
 
     /// Whether the unit's last chunk is done, here or before this lease.
     func reachedLast(of grant: Grant) -> Bool {

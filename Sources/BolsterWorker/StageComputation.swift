@@ -7,6 +7,8 @@ struct ChunkRows {
     var keys: [String] = []
     var skips: [Skip?] = []
     var columns: @Sendable () -> [RecordColumn] = { [] }
+    /// Tokens that an endpoint counted; nil where none was asked.
+    var usage: TokenUsage?
     /// Where the device had no memory for a whole batch: the most rows that it computed at once instead.
     var batchReducedTo: Int?
 }
@@ -37,8 +39,12 @@ protocol StageComputation: SendableMetatype {
 
     /// Gives the chunk's rows; the next `add` begins the next chunk.
     mutating func finish() throws -> ChunkRows
+
+    /// Lets threads that wait inside `prepare` return at once: their results are no longer wanted.
+    func stop()
 }
 
 extension StageComputation {
     var preparers: Int? { nil }
+    func stop() {}
 }

@@ -17,8 +17,6 @@ final class TeacherEnsemble {
     let width: Int
     /// How views become the rows of a batch.
     let viewPlanes: ViewPlanes
-    /// Bytes of a row of pixels, by teacher.
-    let imageRowWidths: [Int]
     /// A text's token ids, by teacher.
     let tokenizers: [@Sendable (String) -> [Int64]]
     /// Bytes of a row of token ids, by teacher.
@@ -34,11 +32,10 @@ final class TeacherEnsemble {
         width = members.reduce(0) { $0 + $1.width }
         let packages = teachers.map(\.1)
         viewPlanes = ViewPlanes(
-            viewSize: size,
-            models: packages.map {
-                .init(size: $0.imageSize, normalizer: PixelNormalizer(mean: $0.mean, std: $0.std))
+            writers: packages.map {
+                PlaneWriter(
+                    mean: $0.mean, std: $0.std, viewSize: size, imageSize: $0.imageSize, format: .float32)
             })
-        imageRowWidths = packages.map { 3 * $0.imageSize * $0.imageSize * MemoryLayout<Float>.stride }
         tokenizers = teachers.map(\.0.tokenize)
         textRowWidths = packages.map { $0.contextLength * MemoryLayout<Int64>.stride }
         if let larger = packages.first(where: { $0.imageSize > min(size.height, size.width) }) {

@@ -14,6 +14,8 @@ protocol UnitControl: Sendable {
     var mayBeginChunk: Bool { get }
     /// So many more samples are done; a lease lives on this.
     func advanced(chunk: Int, samples: Int)
+    /// So many more tokens were used by an endpoint.
+    func spent(_ usage: TokenUsage)
     /// The chunk's record file is durable and can be committed.
     func finished(_ result: ChunkResult)
     /// In isolation: returns when the coordinator knows which sample is tried next, false when it does not
@@ -50,6 +52,8 @@ final class UnitRunner {
     /// Opens the models that the stage needs, so that loading can be told apart from computing.
     func load(_ stage: Stage) throws {
         switch stage.kind {
+        case .captions(let index) where manifest.captioners[index].endpoint != nil:
+            _ = try models.endpoint(index)
         case .captions(let index): _ = try models.captioner(index)
         case .views, .groundTruthTexts, .captionTexts: _ = try models.teachers(ensembleSettings())
         }
@@ -61,6 +65,12 @@ final class UnitRunner {
         meter.unitBegan()
         defer { meter.unitEnded() }
         switch stage.kind {
+        case .captions(let index) where manifest.captioners[index].endpoint != nil:
+            let (endpoint, settings) = try models.endpoint(index)
+            let computation = EndpointComputation(
+                settings: manifest.captioners[index], endpoint: settings, seed: manifest.seed,
+                asking: endpoint)
+            try run(computation, stage, grant, control)
         case .captions(let index):
             let settings = manifest.captioners[index]
             let (captioner, package) = try models.captioner(index)
@@ -90,7 +100,7 @@ final class UnitRunner {
     private func source(
         _ stage: Stage, _ grant: Grant, batch: Int, wanted: @escaping (Int) -> Bool
     ) throws -> any UnitSource {
-        let computeClass = models.computeClass(batch: batch)
+        let computeClass = models.computeClass(of: stage, batch: batch)
         if case .captionTexts = stage.kind {
             return CaptionsUnitSource(grant.sources.filter { wanted($0.chunk) }, of: grant, from: output) {
                 RecordHeader(
@@ -132,7 +142,10 @@ final class UnitRunner {
                 crashing.contains(sample.index)
                     ? Computation.skipped(sample.key, .crashesWorker) : prepare(sample)
             })
-        defer { pipeline.cancel() }
+        defer {
+            computation.stop()
+            pipeline.cancel()
+        }
         let writer = RecordWriter(name: "write", meter: meter)
         do {
             try consume(pipeline, computation, grant, control, writer)
@@ -170,6 +183,7 @@ final class UnitRunner {
                 waiting = 0
             case .mark(let header):
                 let rows = try computation.finish()
+                if let usage = rows.usage { control.spent(usage) }
                 try writer.append { [self] in control.finished(try store(grant, header, rows)) }
                 chunk = header.chunk + 1
                 guard control.mayBeginChunk else { return }
@@ -209,6 +223,9 @@ final class UnitRunner {
 
     /// Makes a chunk's records durable.
     private func store(_ grant: Grant, _ header: RecordHeader, _ rows: ChunkRows) throws -> ChunkResult {
+        var header = header
+        header.usage = rows.usage
+        header.batchReducedTo = rows.batchReducedTo
         guard rows.keys.count == header.samples, rows.skips.count == header.samples else {
             throw WorkerError(
                 .wrongResult,

@@ -37,7 +37,7 @@ struct ViewComputation: StageComputation {
         let views = settings.views
         self.ensemble = ensemble
         self.batch = settings.batch
-        self.rowWidths = ensemble.imageRowWidths
+        self.rowWidths = planes.rowWidths
         self.viewCount = views
         self.store = settings.store.tensorType
         self.prepare = { sample in

@@ -3,6 +3,8 @@ package struct WorkerError: Error, CustomStringConvertible {
     package enum Code: Sendable {
         /// The manifest asks for what its models cannot do.
         case wrongManifest
+        /// An environment variable that the manifest names is not set here.
+        case wrongEnvironment
         /// The coordinator's manifest, fingerprints or records and this worker's disagree.
         case mismatch
         /// A model's result has the wrong shape or length.

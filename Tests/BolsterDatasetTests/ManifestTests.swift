@@ -201,10 +201,7 @@ struct ManifestTests {
     @Test(
         "A captioner's mistake is told where it stands",
         arguments: [
-            (
-                "    endpoint: http://c:8000/v1",
-                "a captioner behind an HTTP endpoint) is not supported by this version"
-            ),
+            ("    concurrency: 4", "belongs to a captioner behind an endpoint"),
             ("    captions: 0", "from 1 to 64"),
             ("    keep: first_sentense", "did you mean 'first_sentence'?"),
             ("    decoding: {method: beam_search}", "not supported by this version"),
@@ -222,14 +219,6 @@ struct ManifestTests {
         let found = mistakes(manifest(adding: line))
         #expect(found.count == 1, "\(found)")
         #expect(found.first?.message.contains(message) == true, "\(found)")
-    }
-
-    @Test("A captioner behind an endpoint is refused as a later version's, and not for lacking a model")
-    func endpoint() {
-        let found = mistakes(manifest(adding: "  - {name: q, endpoint: http://c/v1, model_id: q, prompt: p}"))
-        #expect(
-            found.map(\.path) == ["captioners[1].endpoint", "captioners[1].model_id", "captioners[1].prompt"])
-        #expect(found.allSatisfy { $0.message.contains("not supported by this version") })
     }
 
     @Test(

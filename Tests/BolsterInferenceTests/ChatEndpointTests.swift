@@ -25,7 +25,8 @@ import Testing
     }
 
     deinit {
-        server.terminate()
+        // A child of a dispatch thread inherits its blocked SIGTERM.
+        kill(server.processIdentifier, SIGKILL)
         server.waitUntilExit()
     }
 
@@ -48,7 +49,7 @@ import Testing
     private func endpoint(_ change: (inout ChatEndpoint.Settings) -> Void = { _ in }) -> ChatEndpoint {
         var settings = ChatEndpoint.Settings(
             url: root + "/v1", modelID: "tiny-vlm", apiKey: Self.key, temperature: 0.7, topP: 0.9,
-            maxTokens: 64, timeout: .seconds(2), attempts: 3, outage: .seconds(20))
+            maxTokens: 64, timeout: .seconds(1), attempts: 3, outage: .seconds(20))
         change(&settings)
         return ChatEndpoint(settings)
     }
@@ -143,18 +144,18 @@ import Testing
 
     @Test("Many threads ask at once, each gets its own answer, and none is lost to faults that pass")
     func manyThreads() throws {
-        try faults("{\"broken\": [3, 1], \"busy\": [7, 1], \"cut\": [5, 1]}")
+        try faults("{\"broken\": [3, 1], \"busy\": [24, 1], \"cut\": [5, 1]}")
         let endpoint = endpoint()
         let texts = Mutex<[Int: String]>([:])
         let image = try image()
-        DispatchQueue.concurrentPerform(iterations: 48) { index in
+        DispatchQueue.concurrentPerform(iterations: 24) { index in
             let one = ChatEndpoint.Image(bytes: image.bytes + [UInt8(index)], mediaType: "image/jpeg")
             if case .text(let text, _, _) = endpoint.ask("Describe it.", about: one, seed: index) {
                 texts.withLock { $0[index] = text }
             }
         }
         let all = texts.withLock { $0 }
-        #expect(all.count == 48)
+        #expect(all.count == 24)
         #expect(all.allSatisfy { $1.contains("seed \($0).") })
         #expect(try statistics().violations == [])
     }

@@ -9,9 +9,8 @@ import Testing
             var policy = RetryPolicy(attempts: 20, outage: .seconds(1))
             var pauses: [Duration] = []
             for _ in 0..<9 {
-                guard
-                    case .retry(let pause, forAll: false) = policy.after(.broken, now: .zero, random: random)
-                else { break }
+                let action = policy.after(.broken, now: .zero, random: random)
+                guard case .retry(let pause, forAll: false) = action else { break }
                 pauses.append(pause)
             }
             let whole: [Duration] = [0.5, 1, 2, 4, 8, 16, 30, 30, 30].map { .seconds($0) }
