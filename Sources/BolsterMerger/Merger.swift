@@ -44,6 +44,17 @@ package struct Merger: Sendable {
     package func close(
         threads: Int = Self.threadsByDefault, progress: (MergeProgress) -> Void = { _ in }
     ) throws(MergerError) -> Coverage {
+        try finish(try current(threads: threads, progress: progress), closing: true)
+    }
+
+    /// Checks that every shard is merged from the records that count now, and touches nothing.
+    package func check(threads: Int = Self.threadsByDefault) throws(MergerError) -> Coverage {
+        try finish(try current(threads: threads) { _ in }, closing: false)
+    }
+
+    private func current(
+        threads: Int, progress: (MergeProgress) -> Void
+    ) throws(MergerError) -> [ShardReceipt] {
         let shards = configuration.shards
         let pool = ShardThreads(shards: shards.count, threads: threads, samples: \.coverage.counts.input) {
             index, _ throws(MergerError) in
@@ -60,7 +71,7 @@ package struct Merger: Sendable {
                 "these shards are not merged, or from other records or settings than now count: merge the "
                     + "parts that hold them again, then close", evidence: lacking)
         }
-        return try finish(receipts, closing: true)
+        return receipts
     }
 
     private func finish(_ receipts: [ShardReceipt], closing: Bool) throws(MergerError) -> Coverage {

@@ -55,6 +55,13 @@ struct LocalStore: StoreBackend {
         try names(prefix: prefix) { !AtomicFileWriter.isTemporary($0) }.map(\.name)
     }
 
+    func objects(prefix: String) throws(StorageError) -> [StoredObject] {
+        try names(prefix: prefix) { !AtomicFileWriter.isTemporary($0) }.map { name, status in
+            StoredObject(
+                name: name, size: Int64(status.st_size), modified: Int64(status.st_mtim.tv_sec))
+        }
+    }
+
     func delete(_ path: String) throws(StorageError) {
         guard unlink(path) == 0 else {
             if errno == ENOENT { return }

@@ -63,6 +63,12 @@ package struct ObjectStore: Sendable {
         return try backend.list(prefix: prefix)
     }
 
+    /// What `list` names, with sizes and times.
+    package func objects(prefix: String) throws(StorageError) -> [StoredObject] {
+        if let slash = prefix.lastIndex(of: "/") { _ = try location(of: String(prefix[..<slash])) }
+        return try backend.objects(prefix: prefix)
+    }
+
     /// Removes the name; an absent one is no error.
     package func delete(_ name: String) throws(StorageError) {
         try backend.delete(location(of: name))
@@ -99,6 +105,15 @@ package struct ObjectStore: Sendable {
     }
 }
 
+/// One name of an `ObjectStore` and what is known of its content without reading it.
+package struct StoredObject: Sendable, Equatable {
+    package var name: String
+    /// Bytes.
+    package var size: Int64
+    /// When it was written, in seconds since 1970.
+    package var modified: Int64
+}
+
 /// What keeps an `ObjectStore`'s content. Locations are those of `ObjectStore.location(of:)`, so that names
 /// were checked before.
 protocol StoreBackend: Sendable {
@@ -111,6 +126,7 @@ protocol StoreBackend: Sendable {
     func size(_ location: String) throws(StorageError) -> Int64?
     /// Names, relative to the root.
     func list(prefix: String) throws(StorageError) -> [String]
+    func objects(prefix: String) throws(StorageError) -> [StoredObject]
     func delete(_ location: String) throws(StorageError)
     func removeUnfinished(under folder: String, olderThan age: Duration) throws(StorageError) -> Int
 }

@@ -9,6 +9,8 @@ extension S3Client {
         var size: Int64
         /// Without its quotes.
         var etag: String
+        /// Seconds since 1970; nil where a listing was not asked.
+        var modified: Int64?
     }
 
     /// Nil where there is none.
@@ -91,7 +93,13 @@ extension S3Client {
                     let size = element.text(of: "Size").flatMap({ Int64($0) })
                 else { throw malformed(prefix, "the listing") }
                 let etag = Self.unquoted(element.text(of: "ETag") ?? "")
-                found.append((key, ObjectFacts(size: size, etag: etag)))
+                let modified = element.text(of: "LastModified").flatMap(AWSCredentials.date)
+                found.append(
+                    (
+                        key,
+                        ObjectFacts(
+                            size: size, etag: etag, modified: modified.map { Int64($0.timeIntervalSince1970) })
+                    ))
             }
             let next = page.text(of: "IsTruncated") == "true" ? page.text(of: "NextContinuationToken") : nil
             // A server that repeats itself must not keep us for ever.
