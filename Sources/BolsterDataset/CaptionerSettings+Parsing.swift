@@ -40,7 +40,8 @@ extension Manifest.CaptionerSettings {
         packageIn mapping: YAMLMapping, _ value: YAMLValue, name: String?, _ reader: inout YAMLReader
     ) {
         let model = Manifest.path(
-            "model", mapping, &reader, expected: "the path of the captioner's model package")
+            "model", mapping, &reader, expected: "the path or URL of the captioner's model package",
+            schemes: Manifest.readSchemes)
         let decoding = mapping["decoding"].map { Decoding($0, &reader) } ?? Decoding()
         let captions = reader.integer(mapping, "captions", in: 1...64, default: 5)
         if decoding.method == .greedy, captions > 1 {

@@ -19,8 +19,12 @@ extension Manifest {
     private static let version = 1
 
     /// All stages, each behind the one that it reads. `modelDigests` has the digest of each model package by
-    /// its path as written; a missing one is the caller's error and traps.
-    package func stages(modelDigests: [String: SHA256Digest]) -> [Stage] {
+    /// its path as written, `selection` what `input.keep` names; a missing one is the caller's error and traps.
+    package func stages(
+        modelDigests: [String: SHA256Digest], selection chosen: SampleSelection? = nil
+    ) -> [Stage] {
+        precondition((chosen != nil) == (input.keep != nil), "a selection goes with input.keep")
+        let selection = chosen?.line ?? "selection all"
         let digest = { (model: String) -> SHA256Digest in
             guard let digest = modelDigests[model] else {
                 preconditionFailure("no digest for the model \(model)")
@@ -30,7 +34,7 @@ extension Manifest {
         var stages = captioners.enumerated().map { index, captioner in
             Stage(
                 id: .captions(column: captioner.column), kind: .captions(captioner: index),
-                fingerprint: fingerprint("captions", captionLines(captioner, digest)),
+                fingerprint: fingerprint("captions", captionLines(captioner, selection, digest)),
                 reads: nil)
         }
         guard let ensemble else { return stages }
@@ -89,11 +93,8 @@ extension Manifest {
         return SHA256Hasher.digest(of: all.map { $0 + "\n" }.joined())
     }
 
-    /// Which samples of the input are taken; a later version selects by uid.
-    private var selection: String { "selection all" }
-
     private func captionLines(
-        _ captioner: CaptionerSettings, _ digest: (String) -> SHA256Digest
+        _ captioner: CaptionerSettings, _ selection: String, _ digest: (String) -> SHA256Digest
     ) -> [String] {
         let amount = ["captions \(captioner.captions)", "keep \(captioner.keep.rawValue)"]
         if let endpoint = captioner.endpoint {

@@ -15,6 +15,8 @@ package struct Manifest: Sendable, Equatable {
     package var ensemble: EnsembleSettings?
     package var merge: MergeSettings
     package var leases: LeaseTimes
+    /// Labels that a worker needs for a stage, by the stage's name. Decides no bytes.
+    package var placement: [String: [String]] = [:]
 
     package init(
         name: String, seed: UInt64 = 0, chunk: Int = 1024, input: Input, output: String,
@@ -33,13 +35,16 @@ package struct Manifest: Sendable, Equatable {
     }
 
     package struct Input: Sendable, Equatable {
-        /// Shard patterns as written: paths, brace ranges, globs, list files.
+        /// Shard patterns as written: paths and URLs, brace ranges, globs, list files.
         package var shards: [String]
+        /// Which samples the run works on; nil for all.
+        package var keep: UIDSelection?
         /// Fields of the source called `syn_text…` that may stay.
         package var keepCaptions: [String]
 
-        package init(shards: [String], keepCaptions: [String] = []) {
+        package init(shards: [String], keep: UIDSelection? = nil, keepCaptions: [String] = []) {
             self.shards = shards
+            self.keep = keep
             self.keepCaptions = keepCaptions
         }
     }

@@ -126,7 +126,7 @@ struct ManifestTests {
             name: bad name
             sed: 1
             chunk: many
-            input: {shards: "s3://b/{0..3}.tar"}
+            input: {shards: "gs://b/{0..3}.tar"}
             output: out
             captioners:
               - name: coca
@@ -150,7 +150,7 @@ struct ManifestTests {
         #expect(found[1].description.hasPrefix("m.yaml:2:1: sed: unknown key 'sed'; did you mean 'seed'?"))
         #expect(
             found[2].message == "'many' is not what belongs here; expected a whole number from 1 to 65536")
-        #expect(found[3].message.contains("s3:// is not supported by this version"))
+        #expect(found[3].message.contains("gs:// is not supported by this version"))
         #expect(
             found[6].message.contains("expected one of nearest, box, bilinear, hamming, bicubic, lanczos"))
     }
@@ -222,22 +222,40 @@ struct ManifestTests {
     }
 
     @Test(
-        "Inputs of a later version are refused by name",
-        arguments: ["a.jsonl", "a.jsonl.gz", "a.tar.zst", "info.json", "https://h/{00..02}.tar"])
-    func laterInput(pattern: String) {
-        let found = mistakes(
-            manifest(replacing: "input: {shards: a.tar}", with: "input: {shards: '\(pattern)'}"))
-        #expect(found.count == 1 && found[0].path == "input.shards" && found[0].line == 2)
-        #expect(found.first?.message.contains("not supported by this version") == true)
+        "Every kind of shard and place is taken",
+        arguments: [
+            "a.jsonl", "a.jsonl.gz", "a.tar.zst", "info.json", "https://h/{00..02}.tar", "s3://b/a/*.tar",
+            "file:///a.tar",
+        ])
+    func inputs(pattern: String) throws {
+        let parsed = try Manifest.parse(
+            manifest(replacing: "input: {shards: a.tar}", with: "input: {shards: '\(pattern)'}"), file: "m")
+        #expect(parsed.input.shards == [pattern])
     }
 
-    @Test("input.keep is refused as a later version's")
-    func keep() {
+    @Test("The output may be a bucket's, and is no web server's")
+    func output() throws {
+        let bucket = "output: s3://runs/a"
+        let parsed = try Manifest.parse(manifest(replacing: "output: out", with: bucket), file: "m")
+        #expect(parsed.output == "s3://runs/a")
+        let found = mistakes(manifest(replacing: "output: out", with: "output: https://h/a"))
+        #expect(found.map(\.path) == ["output"])
+    }
+
+    @Test("input.keep names a file of uids, and the field where it is not 'uid'")
+    func keep() throws {
+        func keep(_ text: String) throws -> Manifest.UIDSelection? {
+            let line = "input: {shards: a.tar, keep: \(text)}"
+            return try Manifest.parse(
+                manifest(replacing: "input: {shards: a.tar}", with: line), file: "m"
+            ).input.keep
+        }
+        #expect(try keep("s.npy") == .init(uids: "s.npy", field: "uid"))
+        #expect(
+            try keep("{uids: s3://b/s.txt, field: key}") == .init(uids: "s3://b/s.txt", field: "key"))
         let found = mistakes(
-            manifest(replacing: "input: {shards: a.tar}", with: "input: {shards: a.tar, keep: {uids: s.npy}}")
-        )
-        #expect(found.map(\.path) == ["input.keep"])
-        #expect(found.first?.message.contains("not supported by this version") == true)
+            manifest(replacing: "input: {shards: a.tar}", with: "input: {shards: a.tar, keep: {field: x}}"))
+        #expect(found.count == 1 && found[0].message.contains("'uids' is missing"))
     }
 
     @Test("A brace that is never closed is told with the shard pattern")

@@ -55,6 +55,21 @@ struct StageTests {
             ])
     }
 
+    @Test("A selection changes every stage that reads the input, by its uids and not by its file")
+    func selection() throws {
+        func stages(_ uids: String, file: String = "s.txt", field: String = "uid") throws -> [Stage] {
+            var other = manifest
+            other.input.keep = .init(uids: file, field: field)
+            return other.stages(
+                modelDigests: digests,
+                selection: SampleSelection(field: field, uids: try UIDSet(file: file, Array(uids.utf8))))
+        }
+        #expect(try changed(stages("a\nb")) == Set(manifest.stageIDs.map(\.name)))
+        #expect(try stages("a\nb") == stages("b\n\na\n", file: "other.txt"))
+        #expect(try stages("a\nb") != stages("a"))
+        #expect(try stages("a\nb") != stages("a\nb", field: "sha256"))
+    }
+
     @Test("Where and how fast changes no stage")
     func unchanging() {
         #expect(
