@@ -47,7 +47,8 @@ package struct ReportPage {
         let dataset = contents.dataset
         let merged = dataset.shards.reduce(0) { $0 + $1.samples }
         var figures = [
-            (NumberText.count(merged), "samples in \(NumberText.count(dataset.shards.count)) shards"),
+            (NumberText.count(merged), dataset.shards.count == 1
+                ? "samples in one shard" : "samples in \(NumberText.count(dataset.shards.count)) shards"),
             ("\(dataset.columns.count)", dataset.columns.count == 1 ? "captioner" : "captioners"),
             ("\(dataset.teachers.count)", dataset.teachers.count == 1 ? "teacher" : "teachers"),
         ]
