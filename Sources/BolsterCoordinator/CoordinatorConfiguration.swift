@@ -68,7 +68,9 @@ package struct CoordinatorConfiguration: Sendable {
         limits.attempts = manifest.leases.attempts
         return LeaseLedger.Plan(
             stages: stages.map {
-                StagePlan(name: $0.id.name, fingerprint: $0.fingerprint, reads: $0.reads?.name)
+                StagePlan(
+                    name: $0.id.name, fingerprint: $0.fingerprint, reads: $0.reads?.name,
+                    labels: Set(manifest.placement[$0.id.name] ?? []))
             },
             shards: shardReferences, chunkSize: manifest.chunk, limits: limits)
     }

@@ -100,6 +100,9 @@ extension WorkerSession {
         }
         leases[index].announcement = nil
         deviceBusySince = now
+        if leases[index].samplesDone > 0, leases[index].grant.reads == nil {
+            remember(shard: leases[index].grant.shard.index)
+        }
         return close(epoch, now: now) + ask(now: now) + exitIfEmpty()
     }
 
@@ -258,6 +261,13 @@ extension WorkerSession {
             actions.append(say(.ask(currentAsk)))
         }
         return actions
+    }
+
+    /// A shard that was just read is in this node's caches, if in any.
+    private mutating func remember(shard: Int) {
+        cachedShards.removeAll { $0 == shard }
+        cachedShards.insert(shard, at: 0)
+        if cachedShards.count > Self.cachedShardsKept { cachedShards.removeLast() }
     }
 
     // MARK: Look-ups

@@ -117,8 +117,9 @@ package struct WorkerSession: ~Copyable {
     package internal(set) var welcome: Welcome?
     var isReady = false
     var loadedStages: [String] = []
-    /// Shards that the node's cache holds; told with each Ask.
-    package var cachedShards: [Int] = []
+    /// Shards that this node's caches may hold, the one read last first; told with each Ask.
+    package internal(set) var cachedShards: [Int] = []
+    static let cachedShardsKept = 32
     var leases: [HeldLease] = []
     var unacknowledged: [UnansweredCommit] = []
     var askNumber: UInt64 = 0

@@ -50,7 +50,7 @@ package final class Worker: Sendable {
         var session = WorkerSession.Configuration(
             worker: WorkerID(configuration.name), incarnation: incarnation,
             hello: Hello(
-                host: configuration.host, labels: [], device: configuration.device.description,
+                host: configuration.host, labels: configuration.labels, device: configuration.device.description,
                 computeClass: "onnxruntime-\(runtime.version)/\(configuration.device.kind)",
                 program: configuration.program))
         session.giveUpAfter = configuration.giveUpAfter
@@ -207,10 +207,6 @@ private final class Computation {
         ]
         if let waits = driver.meter.waits(from: before, to: driver.meter.read()) {
             metadata[LogKey.bottleneck] = "\(waits)"
-        }
-        if let usage = control.usage {
-            metadata[LogKey.promptTokens] = "\(usage.prompt)"
-            metadata[LogKey.completionTokens] = "\(usage.completion)"
         }
         return metadata
     }

@@ -9,6 +9,8 @@ package struct WorkerConfiguration: Sendable {
     package var security: ClientSecurity?
     /// A folder that says where the coordinator is now: read each time that the worker connects anew.
     package var rendezvous: String?
+    /// What the manifest's `placement:` may require of workers.
+    package var labels: [String] = []
     /// Unique in the run, and the same after a restart.
     package var name: String
     package var host: String

@@ -34,6 +34,9 @@ struct Work: ParsableCommand {
     )
     var name: String?
 
+    @Option(help: "What this worker may be asked for by the manifest's placement, comma-separated.")
+    var labels = ""
+
     @Option(help: "Minutes without a word from the coordinator after which the worker gives up.")
     var giveUpAfter = 30
 
@@ -80,6 +83,7 @@ struct Work: ParsableCommand {
             parent: parent, giveUpAfter: patience, program: BolsterVersion.text,
             log: logging.logger("bolster.work"))
         configuration.rendezvous = place.rendezvous.map(absolutePath)
+        configuration.labels = labels.split(separator: ",").map(String.init)
         let worker = Worker(configuration)
         let signals = StopSignals(
             first: { worker.drain() }, second: { Foundation.exit(Outcome.interrupted.rawValue) })
@@ -122,6 +126,7 @@ struct Work: ParsableCommand {
             "\(giveUpAfter)",
         ]
         if let cache { arguments += ["--cache", cache] }
+        if !labels.isEmpty { arguments += ["--labels", labels] }
         arguments += place.arguments
         return arguments
     }

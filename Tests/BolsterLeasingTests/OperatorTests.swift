@@ -148,7 +148,8 @@ import Testing
         }
         #expect(ledger.machine.extendRequested(more) == .acknowledge)
         for stage in ["captions.a", "views", "texts.a"] {
-            for shard in 1..<100 { #expect(try finish(stage, a, ledger).unit.shard == shard) }
+            let shards = try (1..<100).map { _ in try finish(stage, a, ledger).unit.shard }
+            #expect(shards.sorted() == Array(1..<100))
         }
         #expect(ledger.outcome == .complete && ledger.stageCounts.map(\.units) == [100, 100, 100])
     }

@@ -13,13 +13,19 @@ extension LeaseLedger {
     }
 
     /// A worker wants one lease. A stage whose model it holds comes first; then the stage with the fewest
-    /// leases, so that several run at once. Within a stage, shards that its node has, then shard order.
+    /// leases, so that several run at once. Within a stage, shards that its node has: those it names, then
+    /// those that other workers of its host have named or were given; then shard order.
     package mutating func askReceived(_ ask: Ask, from sender: Sender, now: Duration) -> OnAsk {
         if let refusal = check(sender, now: now) { return .refuse(refusal) }
         let record = workers[sender.worker]!
         if ask.number < record.askNumber { return .ignore }
         if ask.number == record.askNumber, let epoch = record.askAnswer, let lease = leases[epoch] {
             return .repeated(grant(of: lease, ask: ask.number))
+        }
+        if let host = record.hello?.host {
+            for shard in ask.cachedShards.prefix(Node.toldMax).reversed() {
+                nodes[host, default: Node()].noted(shard)
+            }
         }
         workers[sender.worker]!.askNumber = ask.number
         workers[sender.worker]!.askAnswer = nil
@@ -52,6 +58,9 @@ extension LeaseLedger {
             incarnation: sender.incarnation, key: sender.key)
         nextGrant += 1
         let lease = hold(unit, record, from: start, now: now)
+        if let host = workers[sender.worker]!.hello?.host, readsStage[stage(of: unit)] == nil {
+            nodes[host, default: Node()].noted(shard(of: unit))
+        }
         workers[sender.worker]!.askAnswer = record.epoch
         return .grant(grant(of: lease, ask: ask), .granted(unitID(unit), record))
     }
@@ -78,7 +87,7 @@ extension LeaseLedger {
     }
 
     private func choose(_ ask: Ask, _ worker: WorkerID, _ now: Duration) -> Int? {
-        let labels = Set(workers[worker]!.hello?.labels ?? [])
+        let labels = workers[worker]!.labels
         for name in ask.loadedStages {
             guard let stage = stageIndex[name], plan.stages[stage].labels.isSubset(of: labels) else {
                 continue
@@ -96,9 +105,12 @@ extension LeaseLedger {
 
     private func choose(_ stage: Int, _ ask: Ask, _ worker: WorkerID, _ now: Duration) -> Int? {
         guard !ready[stage].isEmpty else { return nil }
-        for shard in ask.cachedShards where ready[stage].contains(shard) {
-            let unit = unit(stage: stage, shard: shard)
-            if mayHave(unit, worker, now) { return unit }
+        let node = nodes[workers[worker]!.hello?.host ?? ""]?.shards ?? []
+        for shards in [ask.cachedShards, node] {
+            for shard in shards where ready[stage].contains(shard) {
+                let unit = unit(stage: stage, shard: shard)
+                if mayHave(unit, worker, now) { return unit }
+            }
         }
         var shard = ready[stage].first()
         // Units that this worker failed at are few; the bound is for the case that they are not.

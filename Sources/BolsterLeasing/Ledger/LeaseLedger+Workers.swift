@@ -29,7 +29,7 @@ extension LeaseLedger {
                 return .refuse(Refusal(.crowded, "this coordinator keeps at most \(Self.workersMax) workers"))
             }
             var record = WorkerRecord(incarnation: sender.incarnation, key: sender.key, lastHeard: now)
-            record.hello = hello
+            record.greet(hello)
             workers[sender.worker] = record
             return .welcome([])
         }
@@ -50,7 +50,7 @@ extension LeaseLedger {
             record = WorkerRecord(incarnation: sender.incarnation, key: sender.key, lastHeard: now)
         }
         record.key = sender.key
-        record.hello = hello
+        record.greet(hello)
         record.lastHeard = now
         workers[sender.worker] = record
         return .welcome(changes)
@@ -121,6 +121,8 @@ extension LeaseLedger {
         if now - lastForgetting > .seconds(60) {
             lastForgetting = now
             workers = workers.filter { !$1.leases.isEmpty || now - $1.lastHeard <= Self.forgottenAfter }
+            let hosts = Set(workers.values.compactMap { $0.hello?.host })
+            nodes = nodes.filter { hosts.contains($0.key) }
         }
         return changes
     }
@@ -173,5 +175,12 @@ extension LeaseLedger {
         }
         if mayLive { lease.deadline = now + plan.limits.expires }
         leases[report.epoch] = lease
+    }
+}
+
+extension LeaseLedger.WorkerRecord {
+    mutating func greet(_ hello: Hello) {
+        self.hello = hello
+        labels = Set(hello.labels + [hello.device, DeviceStatus.type(of: hello.device), hello.host])
     }
 }

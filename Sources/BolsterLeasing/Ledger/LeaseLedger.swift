@@ -95,6 +95,8 @@ package struct LeaseLedger: ~Copyable {
         var key: String?
         /// Nil until it has greeted this coordinator.
         var hello: Hello?
+        /// What stages may require: what it says of itself, its device with and without number, its host.
+        var labels: Set<String> = []
         var leases: [Epoch] = []
         var lastHeard: Duration
         var advanced: Duration = .zero
@@ -104,6 +106,21 @@ package struct LeaseLedger: ~Copyable {
         var waits: StepWaits?
         var failuresInARow = 0
         var restUntil: Duration = .zero
+    }
+
+    /// The shards that a host's workers have read lately, the newest first: its caches may still have them.
+    struct Node {
+        static let shardsMax = 64
+        /// Of those that one Ask names.
+        static let toldMax = 8
+        private(set) var shards: [Int] = []
+
+        mutating func noted(_ shard: Int) {
+            guard shards.first != shard else { return }
+            shards.removeAll { $0 == shard }
+            shards.insert(shard, at: 0)
+            if shards.count > Self.shardsMax { shards.removeLast() }
+        }
     }
 
     enum Due {
@@ -129,6 +146,8 @@ package struct LeaseLedger: ~Copyable {
     var finished: [[UInt8]]
     var leases: [Epoch: Lease] = [:]
     var workers: [WorkerID: WorkerRecord] = [:]
+    /// By host; as many as there are workers at most.
+    var nodes: [String: Node] = [:]
     var deadlines = DeadlineQueue<Due>()
     var counts: [StageStatus]
     var sizes = ShardSizes()
