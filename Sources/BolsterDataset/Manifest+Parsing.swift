@@ -29,13 +29,16 @@ extension Manifest {
         let seed = reader.integer(mapping, "seed", in: UInt64.min...UInt64.max, default: 0)
         let chunk = reader.integer(mapping, "chunk", in: 1...Self.chunkMax, default: 1024)
         let input = Input(in: mapping, &reader)
-        let output = Self.path("output", mapping, &reader, expected: "the folder that the run writes to")
+        let output = Self.path(
+            "output", mapping, &reader, expected: "the folder or s3://bucket/prefix that the run writes to",
+            schemes: ["s3"])
         let captioners = Self.captioners(mapping, &reader)
         let ensemble = mapping["ensemble"].map { EnsembleSettings($0, &reader) }
         if mapping["captioners"]?.node.sequence?.isEmpty ?? true, mapping["ensemble"] == nil {
             reader.reportMissing("captioners", in: mapping, expected: "captioners, an ensemble, or both")
         }
         let leases = mapping["leases"].map { LeaseTimes($0, &reader) } ?? LeaseTimes()
+        Self.reportImpatience(leases, captioners, mapping, &reader)
         var unmerged = Manifest(
             name: name ?? "", seed: seed, chunk: chunk, input: input ?? Input(shards: []),
             output: output ?? "",
@@ -47,6 +50,25 @@ extension Manifest {
         guard reader.mistakes.isEmpty else { return nil }
         self = unmerged
         self.merge = merge ?? MergeSettings()
+    }
+
+    /// A lease must live through the tries of one request, or its unit is begun again and again.
+    private static func reportImpatience(
+        _ leases: LeaseTimes, _ captioners: [CaptionerSettings], _ mapping: YAMLMapping,
+        _ reader: inout YAMLReader
+    ) {
+        for captioner in captioners {
+            guard let endpoint = captioner.endpoint, let value = mapping["leases"] ?? mapping["captioners"]
+            else { continue }
+            let longest = max(endpoint.timeout * endpoint.attempts, endpoint.outage)
+            guard longest >= leases.progress else { continue }
+            reader.report(
+                value,
+                "a sample of the captioner '\(captioner.name)' may take \(longest.components.seconds) s "
+                    + "(timeout × attempts, or outage), and a lease is lost after "
+                    + "\(leases.progress.components.seconds) s without one; expected a greater leases.progress"
+            )
+        }
     }
 
     private static func name(_ mapping: YAMLMapping, _ reader: inout YAMLReader) -> String? {
@@ -79,51 +101,54 @@ extension Manifest {
         return captioners
     }
 
-    /// A path of this machine's file systems; other schemes come with a later version.
+    /// A path of this machine's file systems, or a URL of one of the schemes.
     static func path(
-        _ key: String, _ mapping: YAMLMapping, _ reader: inout YAMLReader, expected: String
+        _ key: String, _ mapping: YAMLMapping, _ reader: inout YAMLReader, expected: String,
+        schemes: [String] = []
     ) -> String? {
         guard let value = mapping[key] else {
             reader.reportMissing(key, in: mapping, expected: expected)
             return nil
         }
-        return path(value, &reader, expected: expected)
+        return path(value, &reader, expected: expected, schemes: schemes)
     }
 
-    static func path(_ value: YAMLValue, _ reader: inout YAMLReader, expected: String) -> String? {
+    static func path(
+        _ value: YAMLValue, _ reader: inout YAMLReader, expected: String, schemes: [String] = []
+    ) -> String? {
         guard let text = reader.text(value, expected: expected) else { return nil }
-        if let scheme = text.range(ofFirst: "://") {
+        guard let separator = text.range(ofFirst: "://") else { return text }
+        guard schemes.contains(String(text[..<separator.lowerBound])) else {
+            let also = schemes.isEmpty ? "" : " or " + schemes.map { "\($0)://" }.joined(separator: ", ")
             reader.reportUnsupported(
-                value, "\(text[..<scheme.upperBound])", "expected a path on this machine")
+                value, "\(text[..<separator.upperBound])", "expected a path on this machine\(also)")
             return nil
         }
         return text
     }
+
+    /// What shards, files of uids and model packages are read from beside folders.
+    static let readSchemes = ["s3", "https", "http", "file"]
 }
 
 extension Manifest.Input {
-    /// Kinds of shards that the format knows and this version does not read.
-    private static let unreadEndings = [
-        ".jsonl": "JSONL shards", ".jsonl.gz": "JSONL shards", ".jsonl.zst": "JSONL shards",
-        ".tar.zst": "zstd compression", ".json": "a list of shards in JSON",
-    ]
-
     fileprivate init?(in manifest: YAMLMapping, _ reader: inout YAMLReader) {
         guard let value = manifest["input"] else {
             reader.reportMissing("input", in: manifest, expected: "input: {shards: …}")
             return nil
         }
-        guard
-            let mapping = reader.mapping(
-                value, keys: ["shards", "keep_captions"], later: ["keep": "selecting samples by uid"])
-        else { return nil }
+        guard let mapping = reader.mapping(value, keys: ["shards", "keep", "keep_captions"]) else {
+            return nil
+        }
         self.init(shards: [])
+        keep = mapping["keep"].flatMap { Manifest.UIDSelection($0, &reader) }
         if let list = mapping["keep_captions"] {
             keepCaptions = reader.list(list, of: "field names", allowsOne: true).compactMap {
                 reader.text($0, expected: "the name of a field of the source")
             }
         }
-        let expected = "the shards' paths: {00..12} ranges, globs, or a list file (.txt)"
+        let expected =
+            "the shards' paths or URLs: {00..12} ranges, globs, a list file (.txt) or an info.json"
         guard let list = mapping["shards"] else {
             reader.reportMissing("shards", in: mapping, expected: expected)
             return
@@ -138,11 +163,10 @@ extension Manifest.Input {
     private static func pattern(
         _ value: YAMLValue, _ reader: inout YAMLReader, expected: String
     ) -> String? {
-        guard let pattern = Manifest.path(value, &reader, expected: expected) else { return nil }
-        if let (ending, what) = unreadEndings.first(where: { pattern.hasSuffix($0.key) }) {
-            reader.reportUnsupported(value, "\(what) ('\(ending)')", "expected tar shards")
-            return nil
-        }
+        guard
+            let pattern = Manifest.path(
+                value, &reader, expected: expected, schemes: Manifest.readSchemes)
+        else { return nil }
         do {
             _ = try ShardList.expandBraces(pattern)
         } catch {
@@ -162,7 +186,9 @@ extension Manifest.EnsembleSettings {
         if let list = mapping["teachers"] {
             let parts = reader.list(list, of: "model packages", allowsOne: true)
             teachers = parts.compactMap {
-                Manifest.path($0, &reader, expected: "the path of a model package")
+                Manifest.path(
+                    $0, &reader, expected: "the path or URL of a model package", schemes: Manifest.readSchemes
+                )
             }
             if parts.isEmpty, case .sequence = list.node { reader.report(list, expected: expectedTeachers) }
         } else {

@@ -35,13 +35,16 @@ package struct Manifest: Sendable, Equatable {
     }
 
     package struct Input: Sendable, Equatable {
-        /// Shard patterns as written: paths, brace ranges, globs, list files.
+        /// Shard patterns as written: paths and URLs, brace ranges, globs, list files.
         package var shards: [String]
+        /// Which samples the run works on; nil for all.
+        package var keep: UIDSelection?
         /// Fields of the source called `syn_text…` that may stay.
         package var keepCaptions: [String]
 
-        package init(shards: [String], keepCaptions: [String] = []) {
+        package init(shards: [String], keep: UIDSelection? = nil, keepCaptions: [String] = []) {
             self.shards = shards
+            self.keep = keep
             self.keepCaptions = keepCaptions
         }
     }
@@ -55,8 +58,10 @@ package struct Manifest: Sendable, Equatable {
 
         /// As written; may be empty.
         package var name: String
-        /// The model package's path, as written.
-        package var model: String
+        /// The model package's path, as written; nil for a captioner behind an endpoint.
+        package var model: String?
+        /// The server that writes the captions; nil for a model package.
+        package var endpoint: EndpointSettings?
         /// Captions per image.
         package var captions: Int
         /// Images per inference call.
@@ -70,9 +75,21 @@ package struct Manifest: Sendable, Equatable {
         ) {
             self.name = name
             self.model = model
+            self.endpoint = nil
             self.captions = captions
             self.batch = batch
             self.decoding = decoding
+            self.keep = keep
+        }
+
+        /// A captioner behind an endpoint.
+        package init(name: String, endpoint: EndpointSettings, captions: Int, keep: Keep = .firstSentence) {
+            self.name = name
+            self.model = nil
+            self.endpoint = endpoint
+            self.captions = captions
+            self.batch = 1
+            self.decoding = Decoding()
             self.keep = keep
         }
 

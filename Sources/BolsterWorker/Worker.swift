@@ -208,6 +208,10 @@ private final class Computation {
         if let waits = driver.meter.waits(from: before, to: driver.meter.read()) {
             metadata[LogKey.bottleneck] = "\(waits)"
         }
+        if let usage = control.usage {
+            metadata[LogKey.promptTokens] = "\(usage.prompt)"
+            metadata[LogKey.completionTokens] = "\(usage.completion)"
+        }
         return metadata
     }
 
