@@ -1,5 +1,6 @@
 import ArgumentParser
 import BolsterCoordinator
+import BolsterDataset
 import BolsterMerger
 import BolsterStorage
 import Foundation
@@ -83,7 +84,10 @@ struct Merge: ParsableCommand {
             manifest: run.manifest, stages: run.stages, shards: run.shards,
             records: ObjectStore(root: run.output), output: out, partial: partial, strict: strict,
             teachers: run.teachers.map { .init(name: $0.name, width: $0.embeddingWidth) },
-            committed: try state.map { try LedgerReader(stateDirectory: $0).committedFiles() })
+            committed: try state.map { try LedgerReader(stateDirectory: $0).committedFiles() },
+            keep: try run.manifest.merge.keepUIDs.map {
+                try SampleSelection.load($0, manifestDirectory: run.directory)
+            })
         let display = ProgressDisplay()
         let merger = Merger(configuration)
         let count = threads ?? Merger.threadsByDefault
