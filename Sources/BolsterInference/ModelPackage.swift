@@ -164,14 +164,25 @@ package struct ModelPackage: Sendable {
     /// - Throws: `packageDamaged` that names the first file that is missing or another.
     package func verifyFiles() throws(InferenceError) {
         for file in files {
-            let found = try PackageFile.digest(of: path(file.name))
-            guard found == file.digest else {
-                throw InferenceError(
-                    .packageDamaged,
-                    "\(path(file.name)) has SHA-256 \(found), but model.json names \(file.digest): "
-                        + "fetch the package again", file: path(file.name))
-            }
+            if let fault = fault(of: file) { throw fault }
         }
+    }
+
+    /// What is wrong with each file that is missing or another than `model.json` names.
+    package func faults() -> [InferenceError] { files.compactMap { fault(of: $0) } }
+
+    private func fault(of file: (name: String, digest: SHA256Digest)) -> InferenceError? {
+        let found: SHA256Digest
+        do {
+            found = try PackageFile.digest(of: path(file.name))
+        } catch {
+            return error
+        }
+        if found == file.digest { return nil }
+        return InferenceError(
+            .packageDamaged,
+            "\(path(file.name)) has SHA-256 \(found), but model.json names \(file.digest): fetch the package "
+                + "again, or name what sha256sum prints if you changed the file", file: path(file.name))
     }
 }
 

@@ -7,7 +7,8 @@ struct Embed: ParsableCommand {
         abstract: "Embed images and texts with a teacher, to see what it says before a run.",
         discussion: """
             Images are resized and cut as the package says, without augmentation. With images and texts the \
-            similarities are printed as a table, otherwise the first numbers of each embedding.
+            cosines are printed as a table, otherwise the first numbers of each embedding. The package's \
+            files and its probe are checked first.
 
               bolster embed --model manifests/demo/models/teacher-a photo.jpg --text "a red circle" --text \
               "a dog"
@@ -28,6 +29,9 @@ struct Embed: ParsableCommand {
     @Option(help: "Images or texts a model sees at once.")
     var batch = 16
 
+    @Option(help: .init("A JSON file for times and counts.", visibility: .hidden))
+    var report: String?
+
     func validate() throws {
         if images.isEmpty, text.isEmpty { throw ValidationError("name image files, or texts with --text") }
         if batch < 1 { throw ValidationError("--batch takes a number from 1, not \(batch)") }
@@ -40,15 +44,22 @@ struct Embed: ParsableCommand {
                 package, runtime: try InferenceRuntime.locate(), device: try Device(parsing: options.device),
                 threads: options.threadCount)
             try teacher.runProbe()
-            let imageRows = try embedImages(teacher)
-            let textRows = try teacher.embedTexts(text, batch: batch)
+            var times: [String: Double] = [:]
+            let imageRows = try embedImages(teacher, &times)
+            let textRows = try timed(&times, "text") { try teacher.embedTexts(text, batch: batch) }
+            if let report {
+                try JSONEncoder().encode(times).write(to: URL(fileURLWithPath: absolutePath(report)))
+            }
             if let out {
                 let bytes = NumPyFile.bytes(of: imageRows + textRows, width: package.embeddingWidth)
                 try Data(bytes).write(to: URL(fileURLWithPath: absolutePath(out)))
                 Terminal.note("\(out): float32 [\(images.count + text.count), \(package.embeddingWidth)]")
             }
             if !images.isEmpty, !text.isEmpty {
-                printSimilarities(imageRows, textRows, width: package.embeddingWidth)
+                print(
+                    SimilarityTable(
+                        rows: images, columns: text, rowVectors: imageRows, columnVectors: textRows,
+                        width: package.embeddingWidth))
             } else if out == nil {
                 printNumbers(imageRows + textRows, width: package.embeddingWidth)
             }
@@ -56,30 +67,27 @@ struct Embed: ParsableCommand {
         }
     }
 
-    private func embedImages(_ teacher: Teacher) throws -> [Float] {
+    /// Adds the seconds that the model took to `times`.
+    private func timed<Value>(
+        _ times: inout [String: Double], _ kind: String, _ work: () throws -> Value
+    ) throws -> Value {
+        let (started, cpu) = (ContinuousClock.now, ProcessTime.seconds)
+        let value = try work()
+        times["\(kind)_wall_seconds", default: 0] += (ContinuousClock.now - started) / .seconds(1)
+        times["\(kind)_cpu_seconds", default: 0] += ProcessTime.seconds - cpu
+        return value
+    }
+
+    private func embedImages(_ teacher: Teacher, _ times: inout [String: Double]) throws -> [Float] {
         var rows: [Float] = []
         for start in stride(from: 0, to: images.count, by: batch) {
             let files = Array(images[start..<min(start + batch, images.count)])
             let loaded = try ModelImages(files: files, package: teacher.package)
             rows += try loaded.pixels.withUnsafeBufferPointer { pixels in
-                try teacher.embedImages(pixels, count: loaded.count)
+                try timed(&times, "image") { try teacher.embedImages(pixels, count: loaded.count) }
             }
         }
         return rows
-    }
-
-    private func printSimilarities(_ imageRows: [Float], _ textRows: [Float], width: Int) {
-        for (image, file) in images.enumerated() {
-            print(file)
-            for (index, words) in text.enumerated() {
-                var cosine = 0.0
-                for column in 0..<width {
-                    let product = imageRows[image * width + column] * textRows[index * width + column]
-                    cosine += Double(product)
-                }
-                print(String(format: "  %7.4f  ", cosine) + words)
-            }
-        }
     }
 
     private func printNumbers(_ rows: [Float], width: Int) {
@@ -107,5 +115,14 @@ enum NumPyFile {
             }
         }
         return bytes
+    }
+}
+
+/// CPU time of this process.
+enum ProcessTime {
+    static var seconds: Double {
+        var time = timespec()
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
+        return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
     }
 }

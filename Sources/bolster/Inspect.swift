@@ -36,13 +36,7 @@ struct Inspect: ParsableCommand {
             if isFolder.boolValue, FileManager.default.fileExists(atPath: path + "/ledger.sqlite") {
                 try LedgerListing(stateDirectory: path).show(json: json)
             } else if isFolder.boolValue {
-                let package = try ModelPackage(directory: path)
-                try package.verifyFiles()
-                print(
-                    "model package \(package.name): \(package.kind.rawValue), image "
-                        + "\(package.imageSize), files intact"
-                )
-                print("digest \(package.digest.hex)")
+                return PackageListing(try ModelPackage(directory: path)).show()
             } else if InputShards.endings.contains(where: path.hasSuffix) {
                 try showShard(path)
             } else {

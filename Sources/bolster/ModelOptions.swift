@@ -6,8 +6,14 @@ import Foundation
 
 /// What the verbs that try a model take: which one, and where it computes.
 struct ModelOptions: ParsableArguments {
-    @Option(help: "The model package's folder.")
+    @Option(help: "The model package: a folder, or a URL (file, s3, https), which is fetched and verified.")
     var model: String
+
+    @Option(
+        help: .init(
+            "Folder for the verified copy of a package from a URL.",
+            discussion: "Default: bolster below $XDG_CACHE_HOME or ~/.cache.", valueName: "dir"))
+    var cache: String?
 
     @Option(help: "Where the model computes: cpu or cuda:N.")
     var device = "cpu"
@@ -30,7 +36,8 @@ struct ModelOptions: ParsableArguments {
 
     /// The package, its files proved against their digests.
     func package(_ kind: ModelPackage.Kind) throws -> ModelPackage {
-        let package = try ModelPackage(directory: absolutePath(model))
+        let location = model.contains("://") ? model : absolutePath(model)
+        let package = try PackageSource(location).open(cache: cache.map(absolutePath))
         guard package.kind == kind else {
             let found = package.kind.rawValue
             throw CommandError("\(model) holds a \(found); this verb takes a \(kind.rawValue)")

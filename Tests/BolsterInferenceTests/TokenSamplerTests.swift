@@ -19,36 +19,99 @@ import Testing
         return Set(logits.indices.filter { logits[$0] >= threshold })
     }
 
-    @Test(
-        "The nucleus equals that of transformers' warper on PyTorch", .enabled(if: PythonOracle.hasOpenCLIP))
-    func nucleus() throws {
-        struct Question: Encodable {
-            let logits: [Float]
-            let mass: Double
+    /// One row of logits with what a step does to it.
+    private struct Question: Encodable {
+        let logits: [Float]
+        let text: [Int]
+        let method: String
+        let topP: Double
+        let topK: Int
+        let temperature: Double
+        let minLength: Int
+        let penalty: Double
+
+        var decoding: CaptionDecoding {
+            CaptionDecoding(
+                method: method == "top_p" ? .topP : .topK, topP: topP, topK: topK, temperature: temperature,
+                minLength: minLength, repetitionPenalty: penalty)
         }
+    }
+
+    private static let questions: [Question] = {
         var questions: [Question] = []
         for (index, spread) in [0.01, 0.5, 3.0, 12.0, 60.0].enumerated() {
-            for mass in [0.1, 0.5, 0.9, 0.99] {
-                questions.append(
-                    Question(logits: Self.logits(3000, seed: UInt64(index), spread: spread), mass: mass))
+            for (mass, count, penalty) in [(0.1, 1, 1.0), (0.5, 7, 1.3), (0.9, 50, 1.0), (0.99, 400, 2.0)] {
+                for method in ["top_p", "top_k"] {
+                    var logits = logits(3000, seed: UInt64(index), spread: spread)
+                    // The end token would win where nothing forbids it.
+                    logits[1] = Float(spread) * 2
+                    let length = questions.count % 9 + 1
+                    questions.append(
+                        Question(
+                            logits: logits, text: (0..<length).map { ($0 * 37 + index) % 40 + 2 },
+                            method: method, topP: mass, topK: count, temperature: [0.7, 1, 2][index % 3],
+                            minLength: 5, penalty: penalty))
+                }
             }
+        }
+        return questions
+    }()
+
+    @Test(
+        "Kept tokens and probabilities are those of OpenCLIP's processors in their order",
+        .enabled(if: PythonOracle.hasSentencePiece))
+    func processors() throws {
+        struct Answer: Decodable {
+            let kept: [Int]
+            let probabilities: [Double]
         }
         let program = """
             import json, sys, torch
+            from open_clip import coca_model as c
             answers = []
-            for question in json.load(sys.stdin):
-                ordered, indices = torch.tensor([question["logits"]]).sort(descending=False)
-                gone = ordered.softmax(dim=-1).cumsum(dim=-1) <= 1 - question["mass"]
-                gone[:, -1] = False
-                answers.append(indices[~gone].sort()[0].tolist())
+            for q in json.load(sys.stdin):
+                logits, text = torch.tensor([q["logits"]]), torch.tensor([q["text"]])
+                processors = c.LogitsProcessorList([
+                    c.MinLengthLogitsProcessor(q["minLength"], torch.tensor([1])),
+                    c.RepetitionPenaltyLogitsProcessor(float(q["penalty"])),
+                ])
+                name = q["method"]
+                warper = c.GENERATION_TYPES[name](q["topP"] if name == "top_p" else q["topK"])
+                filtered = warper(text, processors(text, logits))
+                probabilities = torch.softmax(filtered / q["temperature"], dim=-1)[0]
+                kept = torch.isfinite(filtered[0]).nonzero()[:, 0]
+                answers.append({"kept": kept.tolist(), "probabilities": probabilities[kept].tolist()})
             print(json.dumps(answers))
             """
-        let answers = try PythonOracle.ask(program, questions, as: [[Int]].self)
-        for (question, answer) in zip(questions, answers) {
-            let found = kept(CaptionDecoding(method: .topP, topP: question.mass), question.logits)
-            // PyTorch adds in fp32, so that a token exactly at the border may fall on either side.
-            #expect(found.symmetricDifference(answer).count <= 1, "mass \(question.mass)")
+        let answers = try PythonOracle.ask(program, Self.questions, as: [Answer].self)
+        for (question, answer) in zip(Self.questions, answers) {
+            let (kept, probabilities) = keptProbabilities(question)
+            // PyTorch adds in fp32, so that a token exactly at the nucleus' border may fall on either side.
+            let differing = Set(kept).symmetricDifference(answer.kept).count
+            #expect(differing <= (question.method == "top_p" ? 1 : 0), "\(question.method) \(question.topP)")
+            if differing == 0 {
+                for (ours, theirs) in zip(probabilities, answer.probabilities) {
+                    #expect(abs(ours - theirs) <= 1e-6 + 1e-4 * theirs)
+                }
+            }
+            #expect(kept.contains(1) == answer.kept.contains(1))
         }
+        #expect(answers.count == 40)
+    }
+
+    /// The tokens that a step may draw, in the vocabulary's order, with their probabilities.
+    private func keptProbabilities(_ question: Question) -> ([Int], [Double]) {
+        var sampler = TokenSampler(question.decoding, vocabularySize: question.logits.count, end: 1)
+        var logits = question.logits
+        let threshold = logits.withUnsafeMutableBufferPointer {
+            sampler.process($0, after: question.text)
+            return sampler.keptThreshold($0)
+        }
+        let kept = logits.indices.filter { logits[$0] >= threshold && logits[$0].isFinite }
+        let top = Double(logits.max()!)
+        let weights = kept.map { exp((Double(logits[$0]) - top) / question.temperature) }
+        let sum = weights.reduce(0, +)
+        return (kept, weights.map { $0 / sum })
     }
 
     @Test("Top-k keeps the k largest and what equals the last of them")

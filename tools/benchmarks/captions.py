@@ -96,15 +96,17 @@ def compare(name, arguments, model, pixels, package, images, minimum, folder):
         }
         for key, seconds in times.items():
             best[key] = min(best.get(key, seconds), seconds)
-    # A row of a step gives one token; the start token comes from none.
-    ours = report["rows"] / captions + 1
+    # A row of a step gives one token, a shared row one more; the start token comes from none.
+    ours = (report["rows"] + report["shared_rows"]) / captions + 1
     print(f"{name}: mean length {np.mean(lengths):.1f} (OpenCLIP), {ours:.1f} (Bolster)")
     for clock in ("wall", "cpu"):
         theirs, ours = best[f"openclip {clock}"], best[f"bolster {clock}"]
         rates = f"OpenCLIP {captions / theirs:7.2f}, Bolster {captions / ours:7.2f} captions/s"
         print(f"  {clock:4}: {rates}, ratio {theirs / ours:.1f}")
-    empty = report["empty_rows"] / max(1, report["rows"])
-    print(f"  Bolster: {report['steps']} steps, {report['rows']} rows, {100 * empty:.1f} % empty")
+    full = report["rows"] / max(1, report["steps"] * min(arguments.batch, captions))
+    print(
+        f"  Bolster: {report['steps']:.0f} steps, {report['rows']:.0f} rows, {report['shared_rows']:.0f} shared, "
+        f"batches {100 * full:.0f} % full on average")
 
 
 def main():
