@@ -1,3 +1,4 @@
+import BolsterDataset
 import BolsterDeterminism
 import BolsterLeasing
 import BolsterRecords
@@ -29,14 +30,18 @@ struct CaptionTexts {
         self.lists = lists
     }
 
-    /// A sample that its captioner skipped is skipped here with the reason `not_captioned`.
+    /// A sample that its captioner skipped is skipped here with the reason `not_captioned`, or as
+    /// not selected where it was not.
     func sample(_ position: Int) throws -> UnitSample {
         let key = file.keys[position]
         func sample(_ texts: Result<[String], SkippedSample>) -> UnitSample {
             UnitSample(index: file.header.firstSample + position, key: key, content: .texts(texts))
         }
         if let skip = file.skips[position] {
-            let skip = Skip(reason: "not_captioned", detail: "\(skip.reason): \(skip.detail)")
+            let isSelected = skip.reason != SampleSelection.reason
+            let skip =
+                isSelected
+                ? Skip(reason: "not_captioned", detail: "\(skip.reason): \(skip.detail)") : .notSelected
             return sample(.failure(SkippedSample(skip: skip)))
         }
         guard let texts = try JSONValue(parsing: Array(lists[position].utf8)).strings else {

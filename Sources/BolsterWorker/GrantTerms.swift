@@ -19,6 +19,7 @@ extension Grant {
 }
 
 extension Skip {
+    static let notSelected = Skip(reason: SampleSelection.reason, detail: "input.keep does not name its uid")
     static let crashesWorker = Skip(
         reason: "crashes_worker", detail: "workers died on this sample when it was tried alone")
 }

@@ -16,6 +16,14 @@ struct UnitSample: Sendable {
     let content: Content
 }
 
+extension UnitSample {
+    /// A stage that reads another's records takes that one's word for it.
+    func isSelected(by selection: SampleSelection?) -> Bool {
+        guard let selection, case .files(let sample) = content else { return true }
+        return selection.takes(sample)
+    }
+}
+
 /// A skip as a value that `Result` can carry.
 struct SkippedSample: Error {
     let skip: Skip

@@ -209,7 +209,10 @@ final class SessionDriver: Sendable {
     }
 
     func loaded(stages: [String]) {
-        session.withLock { $0.loadedStagesChanged(stages) }
+        session.withLock {
+            $0.loadedStagesChanged(stages)
+            $0.modelsLoaded(now: now)
+        }
     }
 
     func ended(_ grant: Grant, _ end: WorkerSession.WorkEnd) {

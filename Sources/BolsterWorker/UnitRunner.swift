@@ -31,6 +31,8 @@ protocol UnitControl: Sendable {
 /// encoded and stored behind it (`BatchPipeline`, `RecordWriter`).
 final class UnitRunner {
     private let manifest: Manifest
+    /// Nil for all samples.
+    private let selection: SampleSelection?
     private let models: ModelShelf
     private let output: ObjectStore
     private let threads: Int
@@ -38,10 +40,12 @@ final class UnitRunner {
     private let log: Logger
 
     init(
-        manifest: Manifest, models: ModelShelf, output: ObjectStore, threads: Int, meter: StepMeter,
+        manifest: Manifest, selection: SampleSelection?, models: ModelShelf, output: ObjectStore,
+        threads: Int, meter: StepMeter,
         log: Logger
     ) {
         self.manifest = manifest
+        self.selection = selection
         self.models = models
         self.output = output
         self.threads = threads
@@ -124,6 +128,7 @@ final class UnitRunner {
             stage, grant, batch: computation.batch, wanted: { !grant.isCommitted($0) })
         let prepare = computation.prepare
         let crashing = grant.crashingSamples
+        let selection = selection
         let threads = computation.preparers ?? threads
         let pipeline = BatchPipeline<Computation.Note, RecordHeader>(
             name: "prepare",
@@ -139,8 +144,11 @@ final class UnitRunner {
                 }
             },
             prepare: { sample in
-                crashing.contains(sample.index)
-                    ? Computation.skipped(sample.key, .crashesWorker) : prepare(sample)
+                if crashing.contains(sample.index) { return Computation.skipped(sample.key, .crashesWorker) }
+                guard sample.isSelected(by: selection) else {
+                    return Computation.skipped(sample.key, .notSelected)
+                }
+                return prepare(sample)
             })
         defer {
             computation.stop()
@@ -209,7 +217,7 @@ final class UnitRunner {
         while let event = try source.next() {
             switch event {
             case .sample(let sample):
-                if crashing.contains(sample.index) { continue }
+                if crashing.contains(sample.index) || !sample.isSelected(by: selection) { continue }
                 guard control.announce(sample: sample.index, key: sample.key) else { return false }
                 try computation.computeAlone(sample, in: batch)
                 control.advanced(chunk: sample.index / manifest.chunk, samples: 1)

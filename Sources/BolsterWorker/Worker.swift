@@ -50,10 +50,12 @@ package final class Worker: Sendable {
         var session = WorkerSession.Configuration(
             worker: WorkerID(configuration.name), incarnation: incarnation,
             hello: Hello(
-                host: configuration.host, labels: configuration.labels, device: configuration.device.description,
+                host: configuration.host, labels: configuration.labels,
+                device: configuration.device.description,
                 computeClass: "onnxruntime-\(runtime.version)/\(configuration.device.kind)",
                 program: configuration.program))
         session.giveUpAfter = configuration.giveUpAfter
+        session.grace = configuration.grace
         let driver = SessionDriver(configuration, socket: socket, session: WorkerSession(session))
         current.set(driver)
         let network = Thread { driver.run() }
@@ -144,7 +146,8 @@ private final class Computation {
         let models = try ModelShelf(
             manifest: manifest, manifestDirectory: welcome.manifestDirectory, device: configuration.device,
             threads: configuration.threads, cache: configuration.cache, runtime: runtime, log: log)
-        let stages = manifest.stages(modelDigests: models.digests)
+        let selection = try SampleSelection.load(manifest, manifestDirectory: welcome.manifestDirectory)
+        let stages = manifest.stages(modelDigests: models.digests, selection: selection)
         let fingerprints = Dictionary(
             welcome.stages.map { ($0.stage, $0.fingerprint) }, uniquingKeysWith: { first, _ in first })
         for stage in stages where fingerprints[stage.id.name] != stage.fingerprint {
@@ -155,7 +158,8 @@ private final class Computation {
         }
         self.stages = Dictionary(stages.map { ($0.id.name, $0) }, uniquingKeysWith: { first, _ in first })
         runner = UnitRunner(
-            manifest: manifest, models: models, output: ObjectStore(root: welcome.output),
+            manifest: manifest, selection: selection, models: models,
+            output: ObjectStore(root: welcome.output),
             threads: configuration.threads, meter: driver.meter, log: log)
     }
 

@@ -9,6 +9,8 @@ package struct WorkerConfiguration: Sendable {
     package var security: ClientSecurity?
     /// A folder that says where the coordinator is now: read each time that the worker connects anew.
     package var rendezvous: String?
+    /// From the first stop to the exit: what is not committed by then is given up.
+    package var grace: Duration = .seconds(30)
     /// What the manifest's `placement:` may require of workers.
     package var labels: [String] = []
     /// Unique in the run, and the same after a restart.

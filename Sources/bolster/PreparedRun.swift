@@ -12,14 +12,14 @@ struct PreparedRun {
     /// Absolute; relative paths of the manifest start here.
     let directory: String
     let manifest: Manifest
-    let shards: [Shard]
+    private(set) var shards: [Shard]
     /// By the model's name in the manifest.
     let packages: [String: ModelPackage]
     let stages: [Stage]
     /// What `input.keep` names; nil for all samples.
     let selection: SampleSelection?
     /// The run's folder, absolute.
-    let output: String
+    private(set) var output: String
 
     /// - Parameters:
     ///   - output: takes the place of the manifest's `output`, relative to the working directory.
@@ -64,6 +64,19 @@ struct PreparedRun {
     }
 
     var defaultDataset: String { output + "/dataset" }
+
+    /// The same stages over other shards, with another output.
+    func moved(to output: String, shards: [Shard]) -> PreparedRun {
+        var run = self
+        (run.output, run.shards) = (output, shards)
+        return run
+    }
+
+    /// Whether the run's folder is one of this machine's file systems.
+    var isLocal: Bool { ObjectStore(root: output).isLocal }
+
+    /// Where `run` keeps the ledger: SQLite needs a folder.
+    var defaultState: String { isLocal ? output + "/state" : absolutePath("\(manifest.name).state") }
 }
 
 /// A mistake in how a verb was called that only the files show.

@@ -1,0 +1,161 @@
+import Foundation
+import Testing
+
+/// `tools/tests/s3_server.py` as a process, driven with boto3.
+private final class S3Process {
+    static let python = ProcessInfo.processInfo.environment["BOLSTER_PYTHON"] ?? "python3"
+    static let secret = "a secret/with+signs"
+
+    static let isAvailable: Bool = {
+        do {
+            return try S3Process.run("import moto.server, boto3", []).status == 0
+        } catch {
+            return false
+        }
+    }()
+
+    let url: String
+    private let process = Process()
+    private let input = Pipe()
+
+    init() throws {
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = [Self.python, Program.checkout + "/tools/tests/s3_server.py"]
+        let output = Pipe()
+        process.standardOutput = output
+        process.standardInput = input
+        try process.run()
+        var line = Data()
+        while let byte = try output.fileHandleForReading.read(upToCount: 1), byte != Data("\n".utf8) {
+            line += byte
+        }
+        url = "http://127.0.0.1:\(String(decoding: line, as: UTF8.self))"
+    }
+
+    deinit { input.fileHandleForWriting.closeFile() }
+
+    var environment: [String: String] {
+        [
+            "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": Self.secret,
+            "AWS_REGION": "eu-test-1", "AWS_ENDPOINT_URL": url, "AWS_EC2_METADATA_DISABLED": "true",
+        ]
+    }
+
+    /// What a script prints that has boto3's client as `s3`.
+    func script(_ body: String, _ arguments: [String] = []) throws -> String {
+        let head = """
+            import boto3, json, sys, urllib.request
+            s3 = boto3.client("s3", endpoint_url="\(url)", region_name="eu-test-1",
+                aws_access_key_id="AKIDEXAMPLE", aws_secret_access_key="\(Self.secret)",
+                config=boto3.session.Config(s3={"addressing_style": "path", "payload_signing_enabled": True},
+                    request_checksum_calculation="when_required"))
+            def control(command, body=b""):
+                request = urllib.request.Request("\(url)/_control/" + command, data=body, method="POST")
+                return urllib.request.urlopen(request).read().decode()
+
+            """
+        let (status, output) = try Self.run(head + body, arguments)
+        try #require(status == 0)
+        return output
+    }
+
+    private static func run(_ script: String, _ arguments: [String]) throws -> (status: Int32, output: String)
+    {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = [python, "-c", script] + arguments
+        let pipe = Pipe()
+        process.standardOutput = pipe
+        try process.run()
+        let output = pipe.fileHandleForReading.readDataToEndOfFile()
+        process.waitUntilExit()
+        return (process.terminationStatus, String(decoding: output, as: UTF8.self))
+    }
+}
+
+@Suite(
+    "Runs on S3", .enabled(if: Program.path != nil && S3Process.isAvailable, "needs BOLSTER_BINARY and moto"))
+struct ObjectStorageTests {
+    @Test(
+        "Shards and output in a bucket, with failing requests between, give the files of a local run",
+        .timeLimit(.minutes(3)))
+    func wholeRun() throws {
+        let s3 = try S3Process()
+        let shards = ["0000", "0001"].map { Program.checkout + "/manifests/demo/shards/\($0).tar" }
+        _ = try s3.script(
+            """
+            for path in sys.argv[1:]:
+                s3.put_object(Bucket="bucket", Key="corpus/" + path.rsplit("/", 1)[1], Body=open(path, "rb").read())
+            for method, match, kind in [("PUT", "records/", "status"), ("PUT", "records/", "lost"),
+                    ("GET", "corpus/", "truncate"), ("PUT", "dataset/", "lost"), ("PUT", "generation/", "lost"),
+                    ("HEAD", "corpus/", "status")]:
+                control("fault", json.dumps(dict(method=method, match=match, kind=kind, times=2, after=100000,
+                    status=503, code="SlowDown")).encode())
+            """, shards)
+
+        var local = try SmallRun()
+        local.shards = Program.checkout + "/manifests/demo/shards/{0000..0001}.tar"
+        let expected = try local.run()
+        #expect(expected.status == 0, "\(expected.errors)")
+
+        var remote = try SmallRun()
+        remote.shards = "s3://bucket/corpus/*.tar"
+        let state = remote.folder.path + "/state"
+        let result = try remote.run(
+            ["--state", state, "--log-level", "trace"], output: "s3://bucket/runs/small",
+            environment: s3.environment)
+        #expect(result.status == 0, "\(result.errors)")
+
+        let copies = remote.folder.path + "/dataset"
+        let keys = try s3.script(
+            """
+            import os
+            for page in s3.get_paginator("list_objects_v2").paginate(Bucket="bucket", Prefix="runs/small/"):
+                for item in page["Contents"]:
+                    key = item["Key"].removeprefix("runs/small/")
+                    print(key)
+                    if key.startswith("dataset/"):
+                        os.makedirs(os.path.dirname(os.path.join(sys.argv[1], key)), exist_ok=True)
+                        s3.download_file("bucket", item["Key"], os.path.join(sys.argv[1], key))
+            log = urllib.request.urlopen("\(s3.url)/_control/log").read().decode()
+            print("faults", sum(json.loads(line)["fault"] is not None for line in log.splitlines()))
+            print("uploads", len(s3.list_multipart_uploads(Bucket="bucket").get("Uploads", [])))
+            """, [remote.folder.path]
+        ).split(separator: "\n").map(String.init)
+        for part in ["generation/1", "dataset/0000.tar", "dataset/coverage.json", "uploads 0", "faults 12"] {
+            #expect(keys.contains(part), "\(keys)")
+        }
+        #expect(keys.contains { $0.hasPrefix("records/") } && keys.contains { $0.hasPrefix("ledger/") })
+        for name in ["0000.tar", "0001.tar", "coverage.json"] {
+            let one = try Data(contentsOf: URL(fileURLWithPath: "\(copies)/\(name)"))
+            let other = try Data(contentsOf: URL(fileURLWithPath: "\(local.output)/dataset/\(name)"))
+            #expect(one == other, "\(name)")
+        }
+        try expectNoSecrets(below: state, result)
+    }
+
+    private func expectNoSecrets(below folder: String, _ result: Program.Result) throws {
+        var texts = [result.output, result.errors]
+        for case let name as String in FileManager.default.enumerator(atPath: folder) ?? .init() {
+            if let bytes = FileManager.default.contents(atPath: "\(folder)/\(name)") {
+                texts.append(String(decoding: bytes, as: UTF8.self))
+            }
+        }
+        #expect(texts.count > 3)
+        for text in texts { #expect(!text.contains(S3Process.secret)) }
+    }
+
+    @Test("Without credentials a run says what it looked for, at once")
+    func noCredentials() throws {
+        let run = try SmallRun()
+        let folder = try TemporaryFolder()
+        let result = try run.run(
+            output: "s3://bucket/runs/none",
+            environment: [
+                "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "HOME": folder.path,
+                "AWS_EC2_METADATA_DISABLED": "true", "AWS_ENDPOINT_URL": "http://127.0.0.1:1",
+            ])
+        #expect(result.status == 1, "\(result.errors)")
+        #expect(result.errors.contains("no AWS credentials"))
+    }
+}
