@@ -99,7 +99,7 @@ package struct DeviceUse: Hashable, Sendable {
     /// Without its number: "cpu", "cuda".
     package var device: String
     package var samples: Int
-    /// How long these samples occupied one device of the type, loading included, in all.
+    /// How long these samples occupied one device of the type, loading of models excluded, in all.
     package var time: Duration
 
     package init(stage: String, device: String, samples: Int, time: Duration) {

@@ -135,8 +135,8 @@ package struct Commit: Equatable, Sendable {
     /// The record file's name in the output.
     package var file: String
     package var result: ChunkResult
-    /// How long the chunk occupied the worker's device, loading included. For the cost report; decides
-    /// nothing.
+    /// How long the chunk occupied the worker's device, loading of models excluded. For the cost report;
+    /// decides nothing.
     package var deviceTime: Duration
 
     package init(

@@ -189,6 +189,9 @@ package struct WorkerSession: ~Copyable {
     /// Which stages' models are in memory has changed; the most recently used comes first.
     package mutating func loadedStagesChanged(_ stages: [String]) { loadedStages = stages }
 
+    /// The models of the lease in hand are in memory: its work begins now, and the time before is no chunk's.
+    package mutating func modelsLoaded(now: Duration) { deviceBusySince = now }
+
     /// The run is over, as its coordinator left word before it went: nobody will answer any more.
     package mutating func runEnded(_ end: RunEnd) -> [Action] {
         guard phase != .over else { return [] }

@@ -102,8 +102,8 @@ package struct ReportPage {
         out.raw("<section>")
         out.heading(
             "Cost",
-            note: "Device time of committed chunks, loading included. What workers held also counts waiting and "
-                + "lost work" + (cost.prices.isEmpty ? "." : ", and is what the price is taken of."))
+            note: "Device time of committed chunks. What workers held also counts loading, waiting and lost "
+                + "work" + (cost.prices.isEmpty ? "." : ", and is what the price is taken of."))
         let isPriced = !cost.prices.isEmpty
         func priced(_ cells: [String], _ device: String, _ seconds: Double) -> [String] {
             isPriced ? cells + [cost.price(device, seconds).map { NumberText.fixed($0, 2) } ?? ""] : cells

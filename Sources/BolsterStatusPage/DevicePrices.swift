@@ -1,6 +1,7 @@
 /// What an hour of a device costs, by its type, in any currency.
 package struct DevicePrices: Equatable, Sendable {
-    private var perHour: [String: Double] = [:]
+    /// By type of device.
+    package private(set) var perHour: [String: Double] = [:]
 
     package init() {}
 

@@ -58,15 +58,15 @@ struct StatusDocument: Encodable {
     let workers: Workers
     let uses: [Use]
     let devices: [Device]
-    /// What a POST must carry.
-    let csrf: String
+    /// What a POST must carry; null where there is no page.
+    let csrf: OrNull<String>
 
-    init(_ status: StatusReply, prices: DevicePrices, version: String, csrf: String, canRetry: Bool) {
+    init(_ status: StatusReply, prices: DevicePrices, version: String, csrf: String?, canRetry: Bool) {
         let estimate = RunEstimate(status)
         run = status.run
         state = status.state.word
         self.version = version
-        self.csrf = csrf
+        self.csrf = OrNull(csrf)
         self.canRetry = canRetry
         running = status.running.seconds
         silent = status.silent.seconds

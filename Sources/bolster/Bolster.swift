@@ -1,5 +1,4 @@
 import ArgumentParser
-import Logging
 
 @main
 struct Bolster: ParsableCommand {
@@ -24,8 +23,8 @@ struct Bolster: ParsableCommand {
         version: BolsterVersion.text,
         subcommands: [
             Run.self, Plan.self, Coordinate.self, Work.self, Status.self, Retry.self, Invalidate.self,
-            Extend.self, Drain.self, Recover.self, Merge.self, Join.self, Verify.self,
-            Inspect.self,
+            Extend.self, Drain.self, Recover.self, Merge.self, Join.self, Verify.self, Clean.self,
+            Report.self, Inspect.self,
             Doctor.self, Keys.self, Views.self, Embed.self, Caption.self,
         ])
 }
@@ -33,18 +32,3 @@ struct Bolster: ParsableCommand {
 enum BolsterVersion {
     static let text = "0.1.0"
 }
-
-/// What every verb that logs takes.
-struct LogOptions: ParsableArguments {
-    @Option(help: "Least severe messages that are logged: trace, debug, info, notice, warning, error.")
-    var logLevel: Logger.Level = .info
-
-    /// A logger to standard error.
-    func logger(_ label: String) -> Logger {
-        var logger = Logger(label: label) { StreamLogHandler.standardError(label: $0) }
-        logger.logLevel = logLevel
-        return logger
-    }
-}
-
-extension Logger.Level: @retroactive ExpressibleByArgument {}

@@ -41,7 +41,11 @@ struct Coordinate: ParsableCommand {
     @Option(help: "What other machines call this one, for --rendezvous. Default: its host name.")
     var advertise: String?
 
+    @Option(help: "Minutes without a committed chunk after which a stall is told, in log, metrics and status.")
+    var stallAfter = 30
+
     @OptionGroup var keys: ServerKeyOptions
+    @OptionGroup var pageOptions: StatusPageOptions
     @OptionGroup var logging: LogOptions
 
     func run() throws {
@@ -52,13 +56,20 @@ struct Coordinate: ParsableCommand {
                 log: logging.logger("bolster.coordinator"))
             configuration.retryQuarantined = retryQuarantined
             configuration.rendezvous = rendezvous.map(absolutePath)
+            configuration.stallAfter = .seconds(60 * stallAfter)
             configuration.hostName = advertise ?? ProcessInfo.processInfo.hostName
+            configuration.workersInProgress = pageOptions.workersInProgress
             let coordinator = try Coordinator(configuration)
+            let page = try pageOptions.page(for: coordinator, log: configuration.log)
+            defer { page?.stop() }
             let signals = StopSignals(first: { coordinator.drain() }, second: { coordinator.stop() })
             defer { signals.cancel() }
             Terminal.note("listening on \(coordinator.endpoint)")
             let display = ProgressDisplay()
-            let outcome = try coordinator.run { display.show(ProgressLines.lines(of: $0)) }
+            let outcome = try coordinator.run { status in
+                page?.publish(status)
+                display.show(ProgressLines.lines(of: status, style: display.style))
+            }
             display.finish()
             return switch outcome {
             case .finished(quarantined: 0, blocked: 0): .done

@@ -1,6 +1,8 @@
 import ArgumentParser
 import BolsterDataset
 import BolsterInference
+import BolsterStatusPage
+import BolsterWorker
 import Foundation
 
 struct Plan: ParsableCommand {
@@ -14,6 +16,10 @@ struct Plan: ParsableCommand {
             shards are read through to count their samples.
 
               bolster plan manifests/demo.yaml --count
+
+            With --probe N the first N samples of the first shard go through every stage on this machine, in a             temporary folder, and the time and cost of the whole run are told from what they took.
+
+              bolster plan manifests/demo.yaml --probe 32 --price cpu=0.05
             """)
 
     @Argument(help: "The manifest, a YAML file.")
@@ -28,19 +34,57 @@ struct Plan: ParsableCommand {
     @Flag(help: "Print JSON.")
     var json = false
 
+    @Option(help: "Put so many samples through every stage here, and project the whole run's time and cost.")
+    var probe: Int?
+
+    @Option(help: "The device to probe on: cpu or cuda:0.")
+    var device = "cpu"
+
+    @Option(help: "CPU threads of the probe. Default: all cores.")
+    var threads: Int?
+
+    @Option(help: "What an hour of a device costs, e.g. cuda=2.5. May be repeated.")
+    var price: [String] = []
+
+    @OptionGroup var logging: LogOptions
+
+    func validate() throws {
+        if let probe, probe < 1 || probe > 100_000 {
+            throw ValidationError("--probe takes 1 to 100000 samples, not \(probe)")
+        }
+        if let threads, threads < 1 {
+            throw ValidationError("--threads takes a number from 1, not \(threads)")
+        }
+        if probe == nil, !price.isEmpty { throw ValidationError("--price goes with --probe") }
+    }
+
     func run() throws {
         try reporting {
             let run = try PreparedRun(manifest: manifest, output: output)
-            let summary = try PlanSummary(run, counting: count)
+            var summary = try PlanSummary(run, counting: count)
+            if let probe { summary.probe = try self.probe(run, samples: probe, counted: summary.samples) }
             if json {
                 let encoder = JSONEncoder()
                 encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
                 print(String(decoding: try encoder.encode(summary), as: UTF8.self))
             } else {
                 print(summary.text)
+                if let probe = summary.probe { print("\n" + probe.text) }
             }
             return .done
         }
+    }
+
+    private func probe(_ run: PreparedRun, samples: Int, counted: Int?) throws -> ProbeReport {
+        let prices = try DevicePrices(parsing: price)
+        guard let device = try DeviceList.parse(device).first else {
+            throw CommandError("--device takes one device, such as cpu or cuda:0")
+        }
+        _ = try InferenceRuntime.locate()
+        let probe = Probe(
+            run: run, samples: samples, device: device,
+            threads: threads ?? ProcessInfo.processInfo.activeProcessorCount, logging: logging)
+        return ProbeReport(try probe.measure(), run, counted: counted, probe: probe, prices: prices)
     }
 }
 
@@ -71,6 +115,8 @@ struct PlanSummary: Encodable {
     let models: [Model]
     /// Bytes of embeddings of one sample with one ground-truth text, before compression.
     let embeddingBytesPerSample: Int
+    /// What --probe found.
+    var probe: ProbeReport?
 
     init(_ run: PreparedRun, counting: Bool) throws {
         self.run = run.manifest.name

@@ -1,6 +1,7 @@
 import ArgumentParser
 import BolsterCoordinator
 import BolsterInference
+import BolsterStatusPage
 import BolsterWorker
 import Dispatch
 import Foundation
@@ -11,7 +12,9 @@ struct Run: ParsableCommand {
         discussion: """
             Starts again where it was stopped: what is committed is never computed twice, and units that an \
             earlier start has quarantined get another chance. The run's folder gets \
-            records/, the ledger in state/, the workers' logs in logs/ and the training set in dataset/.
+            records/, the ledger in state/, the workers' logs in logs/ and the training set in dataset/. \
+            With an output in a bucket, ledger and logs lie in NAME.state in this folder, or where --state \
+            says.
 
               bolster run manifests/demo.yaml --workers 2 --output demo-run
 
@@ -27,6 +30,10 @@ struct Run: ParsableCommand {
     @Option(help: "The run's folder, instead of the manifest's output.")
     var output: String?
 
+    @Option(
+        help: "The folder of ledger and logs, on this machine's disk. Default: state/ in the run's folder.")
+    var state: String?
+
     @Option(help: "Devices for the workers, dealt out in turn: cpu, cuda:0, cuda:0-7.")
     var devices = "cpu"
 
@@ -39,6 +46,7 @@ struct Run: ParsableCommand {
     @Flag(help: "Leave the merge out.")
     var noMerge = false
 
+    @OptionGroup var pageOptions: StatusPageOptions
     @OptionGroup var logging: LogOptions
 
     func validate() throws {
@@ -53,16 +61,17 @@ struct Run: ParsableCommand {
     func run() throws {
         try reporting {
             let run = try PreparedRun(manifest: manifest, output: output)
+            let state = state.map(absolutePath) ?? run.defaultState
             let devices = try DeviceList.parse(devices)
             _ = try InferenceRuntime.locate()
             let outcome = try LocalRun(
-                run, workers: workers, devices: devices,
+                run, state: state, workers: workers, devices: devices,
                 threads: max(1, (threads ?? ProcessInfo.processInfo.activeProcessorCount) / workers),
-                listen: listen, logging: logging
+                listen: listen, page: pageOptions, logging: logging
             ).run()
             guard outcome == .done || outcome == .faulty, !noMerge else { return outcome }
             let merged = try Merge.merge(
-                run, out: run.defaultDataset, state: run.output + "/state", partial: outcome == .faulty,
+                run, out: run.defaultDataset, state: state, partial: outcome == .faulty,
                 strict: false, logging: logging)
             return outcome == .done ? merged : outcome
         }
@@ -70,17 +79,20 @@ struct Run: ParsableCommand {
 }
 
 /// The coordinator in this process and its workers beside it.
-private struct LocalRun {
-    private let prepared: PreparedRun
+struct LocalRun {
+    private let state: String
     private let coordinator: Coordinator
     private let supervisor: WorkerSupervisor
+    private let page: StatusPage?
     private let logs: String
 
     init(
-        _ run: PreparedRun, workers: Int, devices: [Device], threads: Int, listen: String, logging: LogOptions
+        _ run: PreparedRun, state: String, workers: Int, devices: [Device], threads: Int, listen: String,
+        page pageOptions: StatusPageOptions, logging: LogOptions
     ) throws {
-        prepared = run
-        logs = run.output + "/logs"
+        self.state = state
+        let logs = (run.isLocal && state == run.defaultState ? run.output : state) + "/logs"
+        self.logs = logs
         do {
             try FileManager.default.createDirectory(atPath: logs, withIntermediateDirectories: true)
         } catch {
@@ -90,9 +102,11 @@ private struct LocalRun {
         var quiet = logging.logger("bolster.coordinator")
         if logging.logLevel == .info { quiet.logLevel = .warning }
         var coordination = run.coordination(
-            state: run.output + "/state", listen: listen, security: nil, log: quiet)
+            state: state, listen: listen, security: nil, log: quiet)
         coordination.retryQuarantined = true
+        coordination.workersInProgress = pageOptions.workersInProgress
         coordinator = try Coordinator(coordination)
+        page = try pageOptions.page(for: coordinator, log: quiet)
         let endpoint = coordinator.endpoint
         let slots = (0..<workers).map { index in
             WorkerSupervisor.Slot(
@@ -100,8 +114,7 @@ private struct LocalRun {
                 arguments: [
                     "work", "--coordinator", endpoint, "--devices", "\(devices[index % devices.count])",
                     "--threads", "\(threads)", "--name", "local-\(index)", "--supervised-by", "\(getpid())",
-                    "--log-level", "\(logging.logLevel)",
-                ], logFile: "\(run.output)/logs/worker-\(index).log")
+                ] + logging.arguments, logFile: "\(logs)/worker-\(index).log")
         }
         supervisor = WorkerSupervisor(
             program: try programPath(), slots: slots, log: logging.logger("bolster.supervisor"))
@@ -136,14 +149,18 @@ private struct LocalRun {
         }
         watch.resume()
         defer { watch.cancel() }
-        let outcome = try coordinator.run { snapshot in display.show(ProgressLines.lines(of: snapshot)) }
+        defer { page?.stop() }
+        let outcome = try coordinator.run { status in
+            page?.publish(status)
+            display.show(ProgressLines.lines(of: status, style: display.style))
+        }
         display.finish()
         switch outcome {
         case .finished(quarantined: 0, blocked: 0): return .done
         case .finished(let quarantined, let blocked):
             Terminal.note(
                 "\(quarantined) units are quarantined and \(blocked) wait for them; see "
-                    + "`bolster status --state \(prepared.output)/state`")
+                    + "`bolster status --state \(state)`")
             return .faulty
         case .drained: return .interrupted
         case .stopped:

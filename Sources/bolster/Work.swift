@@ -17,7 +17,10 @@ struct Work: ParsableCommand {
               head.pub
               bolster work --rendezvous /shared/run/rendezvous --key worker.key
 
-            SIGTERM: no further chunk is begun, leases go back, exit code 3. A second one: at once.
+            SIGTERM, SIGINT or SIGUSR1 (Slurm's warning): no further chunk is begun, leases go back, exit \
+            code 3. What is not finished within --grace is given up: its lease goes back, its chunk is lost, \
+            no attempt is burnt. A second signal: at once. Other exit codes: 0 the run is finished; 2 it is, \
+            with quarantined units; 4 the coordinator refused this worker.
             """)
 
     @Option(help: "Devices, comma-separated: cpu, cuda:0, cuda:0-7. One process each.")
@@ -37,6 +40,9 @@ struct Work: ParsableCommand {
     @Option(help: "What this worker may be asked for by the manifest's placement, comma-separated.")
     var labels = ""
 
+    @Option(help: "Seconds from SIGTERM or SIGUSR1 in which the chunk in hand may be finished and committed.")
+    var grace = 30
+
     @Option(help: "Minutes without a word from the coordinator after which the worker gives up.")
     var giveUpAfter = 30
 
@@ -49,6 +55,9 @@ struct Work: ParsableCommand {
     func validate() throws {
         if let threads, threads < 1 {
             throw ValidationError("--threads takes a number from 1, not \(threads)")
+        }
+        if !(0...86_400).contains(grace) {
+            throw ValidationError("--grace takes 0 to 86400 seconds, not \(grace)")
         }
         if !place.isGiven { throw ValidationError("give --coordinator ENDPOINT or --rendezvous DIR") }
         _ = try deviceList()
@@ -83,10 +92,18 @@ struct Work: ParsableCommand {
             parent: parent, giveUpAfter: patience, program: BolsterVersion.text,
             log: logging.logger("bolster.work"))
         configuration.rendezvous = place.rendezvous.map(absolutePath)
+        configuration.grace = .seconds(grace)
         configuration.labels = labels.split(separator: ",").map(String.init)
         let worker = Worker(configuration)
         let signals = StopSignals(
-            first: { worker.drain() }, second: { Foundation.exit(Outcome.interrupted.rawValue) })
+            first: { [grace] in
+                worker.drain()
+                // A device that hangs in the middle of a chunk must not outlive the promise.
+                DispatchQueue.global().asyncAfter(deadline: .now() + .seconds(grace + 5)) {
+                    Foundation.exit(Outcome.interrupted.rawValue)
+                }
+            },
+            second: { Foundation.exit(Outcome.interrupted.rawValue) })
         defer { signals.cancel() }
         return switch try worker.run() {
         case .finished(quarantined: 0, blocked: 0): .done
@@ -122,10 +139,11 @@ struct Work: ParsableCommand {
         var arguments = [
             "work", "--devices", "\(device)", "--threads", "\(threads)",
             "--name", name,
-            "--supervised-by", "\(getpid())", "--log-level", "\(logging.logLevel)", "--give-up-after",
-            "\(giveUpAfter)",
+            "--supervised-by", "\(getpid())", "--give-up-after", "\(giveUpAfter)",
         ]
+        arguments += logging.arguments
         if let cache { arguments += ["--cache", cache] }
+        arguments += ["--grace", "\(grace)"]
         if !labels.isEmpty { arguments += ["--labels", labels] }
         arguments += place.arguments
         return arguments

@@ -163,6 +163,14 @@ private func use(_ stage: String, _ samples: Int, _ seconds: Int) -> DeviceUse {
         #expect(times(session.finish(grant, 1, at: .seconds(15))) == [.seconds(2)])
     }
 
+    @Test("Loading models is no chunk's time") func loading() {
+        let session = TestSession()
+        _ = session.follow()
+        _ = session.receive(.grant(TestSession.grant(1, ask: 1)), at: .seconds(10))
+        session.machine.modelsLoaded(now: .seconds(50))
+        #expect(times(session.finish(TestSession.grant(1, ask: 1), 0, at: .seconds(53))) == [.seconds(3)])
+    }
+
     @Test("A repeated commit tells the same time") func repeated() {
         let session = TestSession()
         _ = session.follow()

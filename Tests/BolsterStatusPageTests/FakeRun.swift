@@ -8,29 +8,29 @@ import Logging
 struct FakeRun {
     var status: StatusReply
 
-    /// Four stages over 1,024 shards of 12,500 samples, on `workers` devices.
+    /// Four stages over 65,536 shards of some 19,531 samples, on `workers` devices.
     init(workers: Int = 10_000, at running: Duration = .seconds(51_720)) {
-        let total = 12_800_000
+        let total = 1_280_000_000
         func stage(
             _ name: String, reads: String? = nil, done: Int, open: Int, samples: Int, rate: Double
         ) -> StageStatus {
             var stage = StageStatus(stage: name)
-            (stage.units, stage.done, stage.open, stage.reads) = (1024, done, open, reads)
+            (stage.units, stage.done, stage.open, stage.reads) = (65_536, done, open, reads)
             (stage.samples, stage.chunks, stage.skipped) = (samples, samples / 1024, samples / 900)
             (stage.samplesLeft, stage.samplesPerSecond) = (total - samples, rate)
             return stage
         }
-        var views = stage("views", done: 610, open: 160, samples: 8_212_480, rate: 2_940)
-        (views.quarantined, views.samplesLeft) = (3, total - 8_212_480 - 37_500)
+        var views = stage("views", done: 41_892, open: 2_160, samples: 821_248_000, rate: 2_940)
+        (views.quarantined, views.samplesLeft) = (3, total - 821_248_000 - 58_593)
         status = StatusReply(
-            run: "datacompdr-12m", state: .running,
+            run: "datacompdr-1b", state: .running,
             stages: [
-                stage("captions.syn_text", done: 402, open: 700, samples: 6_300_672, rate: 1_730),
+                stage("captions.syn_text", done: 32_105, open: 6_022, samples: 630_067_200, rate: 1_730),
                 views,
-                stage("texts.ground_truth", done: 1024, open: 0, samples: total, rate: 0),
+                stage("texts.ground_truth", done: 65_536, open: 0, samples: total, rate: 0),
                 stage(
-                    "texts.syn_text", reads: "captions.syn_text", done: 380, open: 12, samples: 4_803_200,
-                    rate: 1_204.5),
+                    "texts.syn_text", reads: "captions.syn_text", done: 24_300, open: 1_120,
+                    samples: 480_320_000, rate: 1_204.5),
             ],
             workers: (0..<workers).map(Self.worker), workersTotal: workers, quarantined: Self.quarantined,
             running: running)
@@ -42,17 +42,20 @@ struct FakeRun {
         ]
         status.uses = [
             DeviceUse(
-                stage: "captions.syn_text", device: "cuda", samples: 6_300_672, time: .seconds(6_300_672 * 32 / 10)),
-            DeviceUse(stage: "views", device: "cuda", samples: 8_212_480, time: .seconds(12_000 * 36)),
-            DeviceUse(stage: "texts.ground_truth", device: "cuda", samples: total, time: .seconds(900 * 36)),
+                stage: "captions.syn_text", device: "cuda", samples: 630_067_200,
+                time: .seconds(2_016_000_000)),
+            DeviceUse(stage: "views", device: "cuda", samples: 821_248_000, time: .seconds(246_000_000)),
             DeviceUse(
-                stage: "texts.syn_text", device: "cuda", samples: 4_803_200, time: .seconds(1_600 * 36)),
+                stage: "texts.ground_truth", device: "cuda", samples: 1_279_999_989,
+                time: .seconds(12_800_000)),
             DeviceUse(stage: "texts.ground_truth", device: "cpu", samples: 11, time: .seconds(3)),
+            DeviceUse(
+                stage: "texts.syn_text", device: "cuda", samples: 480_320_000, time: .seconds(24_016_000)),
         ]
         status.devices = [
             DeviceStatus(device: "cpu", connected: workers / 50, held: .seconds(90_000)),
             DeviceStatus(
-                device: "cuda", connected: workers - workers / 50, held: .seconds(702_000 * 36)),
+                device: "cuda", connected: workers - workers / 50, held: .seconds(2_400_000_000)),
         ]
         status.silent = .milliseconds(1_400)
     }

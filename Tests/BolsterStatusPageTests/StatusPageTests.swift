@@ -42,11 +42,11 @@ private let token = "0123456789abcdef0123"
         let answer = page.ask("/api/status")
         let json = try #require(
             JSONSerialization.jsonObject(with: Data(answer.body.utf8)) as? [String: Any])
-        #expect(json["run"] as? String == "datacompdr-12m")
+        #expect(json["run"] as? String == "datacompdr-1b")
         #expect((json["stages"] as? [Any])?.count == 4)
         #expect((json["workers"] as? [String: Any])?["connected"] as? Int == 10_000)
-        // 7,020 device-hours at 2.5 each.
-        #expect(json["cost"] as? Double == 17_550)
+        // 2.4 billion device-seconds at 2.5 an hour.
+        #expect(json["cost"] as? Double == 2_400_000_000.0 / 3600 * 2.5)
         #expect((json["remaining"] as? Double ?? 0) > 0)
     }
 

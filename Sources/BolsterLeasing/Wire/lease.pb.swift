@@ -431,7 +431,7 @@ package nonisolated struct WireCommit: Sendable {
   /// where in the shard the next chunk begins
   package var rangeEnd: Int64 = 0
 
-  /// how long the chunk occupied the worker's device, loading included
+  /// how long the chunk occupied the worker's device, loading of models excluded
   package var deviceMs: UInt64 = 0
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()

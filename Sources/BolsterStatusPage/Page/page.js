@@ -179,7 +179,7 @@ function costs(s) {
   const priced = s.cost !== null;
   for (const cell of document.querySelectorAll(".priced")) cell.hidden = !priced;
   $("cost-explained").textContent =
-    "A stage's time is that of its committed chunks, loading included. What workers held also counts waiting and lost work"
+    "A stage's time is that of its committed chunks. What workers held also counts loading, waiting and lost work"
     + (priced ? ", and is what the price is taken of." : "; start with --price DEVICE=PER-HOUR to see money.");
 }
 
