@@ -158,7 +158,7 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(
             name: "BolsterStorageTests", dependencies: ["BolsterStorage", "BolsterCompression", "BolsterHTTP"],
-            exclude: ["Golden", "generate_signatures.py"], swiftSettings: settings),
+            exclude: ["Golden", "generate_signatures.py", "metadata_server.py"], swiftSettings: settings),
         .testTarget(
             name: "BolsterCoordinatorTests", dependencies: ["BolsterCoordinator"], swiftSettings: settings),
         .testTarget(name: "BolsterWorkerTests", dependencies: ["BolsterWorker"], swiftSettings: settings),
