@@ -5,7 +5,7 @@
 
 Each page gets a scratch folder that looks like a checkout: `tools`, `manifests` and `deploy` are there, and
 `bolster` is on the path. Blocks of the language `sh` are run one after another in one shell, as a reader
-would; the first that fails, fails the page. A comment on the line before a block says otherwise:
+would; the first command that fails, fails the page. A comment on the line before a block says otherwise:
 
     <!-- run: exit 2 -->                  it is meant to end with this status
     <!-- run: background -->              it goes on beside the blocks that follow, until the page ends
@@ -27,6 +27,17 @@ import tempfile
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 LIMIT = 600
+# Ends what runs beside the page, and names the block that failed.
+FINISH = """\
+finish() {
+    local status=$? running
+    running=$(jobs -p)
+    [ -z "$running" ] || kill $running 2>/dev/null || true
+    [ -z "$place" ] || { echo "$place: exit status $status" >&2; exit 1; }
+}
+place=
+trap finish EXIT
+"""
 BLOCK = re.compile(
     r"(?:^<!-- run: (?P<how>[^\n]*?) -->\n)?^```(?P<language>\w+)(?: (?P<name>\S+))?\n(?P<text>.*?)^```$",
     re.MULTILINE | re.DOTALL,
@@ -64,7 +75,7 @@ def blocks(page):
 
 def script(page, full):
     """One shell script for the whole page, and how many of its blocks it runs."""
-    lines = ["set -uo pipefail", "trap 'kill $(jobs -p) 2>/dev/null; wait' EXIT"]
+    lines = ["set -euo pipefail", FINISH]
     count = 0
     for block in blocks(page):
         if block.language in ("yaml", "python") and block.name:
@@ -72,17 +83,14 @@ def script(page, full):
         if block.language != "sh" or block.how.startswith("elsewhere") or (block.how == "full" and not full):
             continue
         count += 1
-        place = f"{page.name}:{block.line}"
-        body = f"(\nset -e\n{block.text})"
+        lines.append(f"place={page.name}:{block.line}\necho \"== $place\"")
         if block.how == "background":
-            lines.append(f"echo '== {place}, beside the rest'\n{body} &")
-            continue
-        lines.append(
-            f"echo '== {place}'\n{body}\nstatus=$?\n"
-            f"[ $status -eq {block.status} ] || "
-            f"{{ echo \"{place}: exit status $status instead of {block.status}\" >&2; exit 1; }}"
-        )
-    return "\n".join(lines) + "\n", count
+            lines.append(f"(\n{block.text}) &")
+        elif block.status:
+            lines.append(f"status=0\n(\n{block.text}) || status=$?\n[ $status -eq {block.status} ]")
+        else:
+            lines.append(block.text)
+    return "\n".join([*lines, "place="]) + "\n", count
 
 
 def prepare(folder):

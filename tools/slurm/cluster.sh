@@ -51,7 +51,7 @@ SlurmctldLogFile=$directory/log/slurmctld.log
 SlurmdPidFile=$directory/slurmd.%n.pid
 SlurmdLogFile=$directory/log/slurmd.%n.log
 SlurmdSpoolDir=$directory/spool/%n
-# The nodes are one machine: their processor counts are made up, and no control group is needed.
+# The nodes are one machine: their processors and memory are made up, and no control group is needed.
 SlurmdParameters=config_overrides
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
@@ -68,7 +68,8 @@ KillWait=10
 MinJobAge=3600
 CONF
         for index in $(seq "$nodes"); do
-            echo "NodeName=node$index NodeHostname=$host NodeAddr=127.0.0.1 Port=$((port + index)) CPUs=8"
+            echo "NodeName=node$index NodeHostname=$host NodeAddr=127.0.0.1 Port=$((port + index))" \
+                "CPUs=8 RealMemory=64000"
         done
         echo "PartitionName=main Nodes=node[1-$nodes] Default=YES MaxTime=INFINITE State=UP OverSubscribe=NO"
     } >"$directory/slurm.conf"

@@ -72,7 +72,9 @@ quietly "bolster run" "$bolster" run "$work/undisturbed.yaml" --workers 2
 
 say "a Slurm of three nodes"
 eval "$("$root/tools/slurm/cluster.sh" start "$work/cluster" 3)"
-export PATH=$(dirname "$bolster"):$PATH BOLSTER_STATE=$work/state BOLSTER_CACHE=$work/cache
+mkdir "$work/bin"
+ln -s "$bolster" "$work/bin/bolster"
+export PATH=$work/bin:$PATH BOLSTER_STATE=$work/state BOLSTER_CACHE=$work/cache
 export BOLSTER_WORKER_OPTIONS="--cpus-per-task=1" BOLSTER_MERGE_OPTIONS="--cpus-per-task=1 --mem=0"
 submitted=$("$root/deploy/slurm/submit.sh" "$work/run.yaml" "$work/slurm" "$work/keys" 3 2)
 say "$submitted"
