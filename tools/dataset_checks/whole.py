@@ -2,7 +2,7 @@
 
 import json
 
-from dataset_checks import reading, recompute, samples
+from dataset_checks import reading, recompute, samples, trainer
 
 
 def check_shard(path, promise, oracle, budget, report):
@@ -24,6 +24,8 @@ def check_shard(path, promise, oracle, budget, report):
         return keys
     report.check(True, "shard can be read", path.name)
     reading.check_with_webdataset(path, keys, report)
+    trainer.check_with_tar(path, report)
+    trainer.check_with_trainer(path, report)
     if source is not None:
         order = [k for k in source if k in set(keys)]
         report.check(order == keys, "keys and order are the source's", path.name)

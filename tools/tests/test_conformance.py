@@ -209,7 +209,9 @@ class Conformance(unittest.TestCase):
             views = json.loads(members["paug.json"])
             members["paug.json"] = json.dumps({"param_aug": json.dumps(views["param_aug"])}).encode()
 
-        self.assertIn("param_aug is a list", self.failures(change))
+        failures = self.failures(change)
+        self.assertIn("param_aug is a list", failures)
+        self.assertIn("the trainer's calls find what they take", failures)
 
     def test_a_crop_outside_the_image_is_found(self):
         def change(number, arrays, members):
