@@ -12,18 +12,22 @@ struct CaptionComputation: StageComputation {
 
     let rowWidths: [Int]
     let prepare: @Sendable (UnitSample) -> PreparedSample<Note>
-    private let captioner: Captioner
+    private let captioner: LoadedCaptioner
+    /// The chunk's captions in the making; nil before its first batch.
+    private var run: CaptionRun?
     private let settings: Manifest.CaptionerSettings
     private let seed: UInt64
 
     private var notes: [Note] = []
-    private var captions: [String] = []
-    /// Positions in `notes` of the samples that wait for their captions.
+    /// Positions in `notes` of the samples that get captions.
     private var waiting: [Int] = []
+    /// How many of them are in the run.
+    private var added = 0
 
     var batch: Int { settings.batch }
 
-    init(settings: Manifest.CaptionerSettings, seed: UInt64, captioner: Captioner, package: ModelPackage) {
+    init(settings: Manifest.CaptionerSettings, seed: UInt64, captioner: LoadedCaptioner) {
+        let package = captioner.model.package
         let transform = package.evaluationTransform
         let size = AugmentationConfiguration.Size(height: package.imageSize, width: package.imageSize)
         let writer = PlaneWriter(
@@ -58,35 +62,58 @@ struct CaptionComputation: StageComputation {
     mutating func add(_ note: Note) {
         if note.skip == nil { waiting.append(notes.count) }
         notes.append(note)
-        captions.append("")
     }
 
+    /// Adds a batch of images to the chunk's run: slots that are done take the next caption, over the borders
+    /// of batches.
     mutating func compute(_ batch: RowBatch) throws {
-        let positions = waiting.prefix(batch.count)
-        let keys = positions.map { notes[$0].key }
-        let texts = try captioner.captions(
-            pixels: batch.values(0..<batch.count, of: 0, as: Float.self), keys: keys,
-            captionsPerImage: settings.captions, seed: seed, decoding: settings.decoding.captionDecoding,
-            keep: settings.keep.captionKeeping, batch: settings.batch)
-        guard texts.count == keys.count, texts.allSatisfy({ $0.count == settings.captions }) else {
+        let keys = waiting.dropFirst(added).prefix(batch.count).map { notes[$0].key }
+        let pixels = batch.values(0..<batch.count, of: 0, as: Float.self)
+        do {
+            try add(pixels, keys)
+        } catch let error as InferenceError where error.code == .outOfMemory {
+            captioner.limit.halve(from: captioner.limit.rows)
+            // Images added before are lost with the run: the unit is begun again, with the smaller batch.
+            guard added == 0, captioner.limit.rows > 1 else { throw error }
+            run = nil
+            return try compute(batch)
+        }
+        added += keys.count
+    }
+
+    private mutating func add(_ pixels: UnsafeBufferPointer<Float>, _ keys: [String]) throws {
+        var run =
+            try self.run
+            ?? captioner.model.begin(
+                captionsPerImage: settings.captions, seed: seed,
+                decoding: settings.decoding.captionDecoding, keep: settings.keep.captionKeeping,
+                batch: captioner.limit.rows)
+        // Not kept in two places while it grows.
+        self.run = nil
+        try run.add(pixels: pixels, keys: keys)
+        self.run = run
+    }
+
+    mutating func finish() throws -> ChunkRows {
+        let texts = try run?.finish() ?? []
+        guard texts.count == waiting.count, texts.allSatisfy({ $0.count == settings.captions }) else {
             throw WorkerError(
                 .wrongResult,
                 "captioner \"\(settings.name)\" gave another number of captions than "
                     + "\(settings.captions) an image",
-                evidence: keys.first)
+                evidence: notes.first?.key)
         }
-        for (position, list) in zip(positions, texts) { captions[position] = PythonJSON.text(of: list) }
-        waiting.removeFirst(batch.count)
-    }
-
-    mutating func finish() throws -> ChunkRows {
-        let captions = captions
+        var captions = [String](repeating: "", count: notes.count)
+        for (position, list) in zip(waiting, texts) { captions[position] = PythonJSON.text(of: list) }
         var rows = ChunkRows()
         rows.keys = notes.map(\.key)
         rows.skips = notes.map(\.skip)
-        rows.columns = { [RecordColumn(name: "captions", content: .text(captions))] }
+        rows.batchReducedTo = captioner.limit.takeReduction()
+        rows.columns = { [captions] in [RecordColumn(name: "captions", content: .text(captions))] }
+        run = nil
         notes = []
-        self.captions = []
+        waiting = []
+        added = 0
         return rows
     }
 }

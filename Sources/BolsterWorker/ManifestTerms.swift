@@ -54,6 +54,17 @@ extension ModelPackage {
     }
 }
 
+extension ModelPackage.Precision {
+    /// How pixels are written for a model of this precision.
+    var planeFormat: PlaneWriter.Format {
+        switch self {
+        case .fp32: .float32
+        case .fp16: .float16
+        case .bf16: .bfloat16
+        }
+    }
+}
+
 extension Device {
     /// What kind of processor computes, without which one it is.
     var kind: String {

@@ -14,13 +14,22 @@ final class ModelShelf {
     private let log: Logger
     private let runtime: InferenceRuntime
     private var packages: [String: ModelPackage] = [:]
-    private var captioners: [Int: Captioner] = [:]
+    private var captioners: [Int: LoadedCaptioner] = [:]
     private var ensemble: TeacherEnsemble?
+    private let probeEvery: Int
+    private var schedules: [Models: ProbeSchedule] = [:]
+
+    /// Models that are proved together.
+    private enum Models: Hashable {
+        case captioner(Int)
+        case ensemble
+    }
 
     init(
         manifest: Manifest, manifestDirectory: String, device: Device, threads: Int, cache: String?,
-        runtime: InferenceRuntime, log: Logger
+        probeEvery: Int = 0, runtime: InferenceRuntime, log: Logger
     ) throws {
+        self.probeEvery = probeEvery
         self.manifest = manifest
         self.manifestDirectory = manifestDirectory
         self.device = device
@@ -44,19 +53,21 @@ final class ModelShelf {
         return "onnxruntime-\(runtime.version)/\(device.kind)/threads-\(threads)/batch-\(batch)"
     }
 
-    func captioner(_ index: Int) throws -> (Captioner, ModelPackage) {
+    func captioner(_ index: Int) throws -> LoadedCaptioner {
         guard let model = manifest.captioners[index].model else {
             throw WorkerError(
                 .wrongManifest, "captioner \"\(manifest.captioners[index].name)\" has no model package")
         }
         let package = try package(model)
-        if let captioner = captioners[index] { return (captioner, package) }
+        if let captioner = captioners[index] { return captioner }
         log.info("loading a captioner", metadata: [LogKey.model: "\(package.name)"])
         try package.verifyFiles()
         let captioner = try Captioner(package, runtime: runtime, device: device, threads: threads)
         try captioner.runProbe()
-        captioners[index] = captioner
-        return (captioner, package)
+        let loaded = LoadedCaptioner(captioner, batch: manifest.captioners[index].batch)
+        captioners[index] = loaded
+        schedules[.captioner(index)] = ProbeSchedule(every: probeEvery, loaded: Date())
+        return loaded
     }
 
     /// A captioner's server, and what it is asked. Nothing is sent yet.
@@ -99,7 +110,35 @@ final class ModelShelf {
         }
         let ensemble = try TeacherEnsemble(settings: settings, teachers: teachers)
         self.ensemble = ensemble
+        schedules[.ensemble] = ProbeSchedule(every: probeEvery, loaded: Date())
         return ensemble
+    }
+
+    /// One more chunk of the stage is computed; every so many the models are proved again.
+    ///
+    /// - Throws: `wrongAnswers` with what to invalidate, when the device answers otherwise than it did before.
+    func chunkComputed(of stage: Stage) throws {
+        let models: Models
+        switch stage.kind {
+        case .captions(let index): models = .captioner(index)
+        case .views, .groundTruthTexts, .captionTexts: models = .ensemble
+        }
+        guard schedules[models]?.chunkComputed() == true else { return }
+        do {
+            switch models {
+            case .captioner(let index): try captioners[index]?.model.runProbe()
+            case .ensemble: try ensemble?.runProbe()
+            }
+            schedules[models]?.passed(at: Date())
+        } catch {
+            let chunks = schedules[models]?.chunks ?? 0
+            let since = Int((schedules[models]?.lastGood ?? Date()).timeIntervalSince1970)
+            throw WorkerError(
+                .wrongAnswers,
+                "\(device) answered rightly until \(since) (seconds since 1970) and answers wrongly now; "
+                    + "\(chunks) chunks are in doubt: reopen them with `bolster invalidate --worker NAME "
+                    + "--since \(since)`", evidence: stage.id.name, cause: error)
+        }
     }
 
     private func package(_ model: String) throws -> ModelPackage {
@@ -107,5 +146,16 @@ final class ModelShelf {
             throw WorkerError(.wrongManifest, "the manifest names no model \"\(model)\"")
         }
         return package
+    }
+}
+
+/// A captioner on its device, and how many captions it decodes at once there.
+final class LoadedCaptioner {
+    let model: Captioner
+    var limit: BatchLimit
+
+    init(_ model: Captioner, batch: Int) {
+        self.model = model
+        self.limit = BatchLimit(rows: batch)
     }
 }

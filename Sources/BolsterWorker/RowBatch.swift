@@ -49,9 +49,13 @@ final class RowBatch: @unchecked Sendable {
 
     /// What a model reads: some of the rows, as the numbers that they hold.
     func values<Number>(_ rows: Range<Int>, of model: Int, as: Number.Type) -> UnsafeBufferPointer<Number> {
+        bytes(rows, of: model).bindMemory(to: Number.self)
+    }
+
+    /// What a model reads: some of the rows.
+    func bytes(_ rows: Range<Int>, of model: Int) -> UnsafeRawBufferPointer {
         precondition(rows.upperBound <= count, "rows \(rows) of \(count)")
-        let bytes = UnsafeRawBufferPointer(
+        return UnsafeRawBufferPointer(
             start: memory[model] + rows.lowerBound * widths[model], count: rows.count * widths[model])
-        return bytes.bindMemory(to: Number.self)
     }
 }

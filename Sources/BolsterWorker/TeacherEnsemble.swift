@@ -13,6 +13,8 @@ final class TeacherEnsemble {
     }
 
     private let members: [Member]
+    /// Rows at once, as far as the device has memory.
+    private var limit: BatchLimit
     /// D: the teachers' widths, added up.
     let width: Int
     /// How views become the rows of a batch.
@@ -26,6 +28,7 @@ final class TeacherEnsemble {
         guard let size = settings.augmentation.outputSize else {
             throw WorkerError(.wrongManifest, "the augmentation fixes no size of a view: add a crop to it")
         }
+        limit = BatchLimit(rows: settings.batch)
         members = teachers.map { teacher, package in
             Member(teacher: teacher, name: package.name, width: package.embeddingWidth)
         }
@@ -34,7 +37,8 @@ final class TeacherEnsemble {
         viewPlanes = ViewPlanes(
             writers: packages.map {
                 PlaneWriter(
-                    mean: $0.mean, std: $0.std, viewSize: size, imageSize: $0.imageSize, format: .float32)
+                    mean: $0.mean, std: $0.std, viewSize: size, imageSize: $0.imageSize,
+                    format: $0.precision.planeFormat)
             })
         tokenizers = teachers.map(\.0.tokenize)
         textRowWidths = packages.map { $0.contextLength * MemoryLayout<Int64>.stride }
@@ -51,8 +55,7 @@ final class TeacherEnsemble {
     /// - Returns: rows × D.
     func embedImages(_ batch: RowBatch) throws -> [Float] {
         try concatenate(batch, of: "image") { teacher, model, rows in
-            try teacher.embedImages(
-                batch.values(rows, of: model, as: Float.self), count: rows.count)
+            try teacher.embedImages(planes: batch.bytes(rows, of: model), count: rows.count)
         }
     }
 
@@ -65,6 +68,14 @@ final class TeacherEnsemble {
         }
     }
 
+    /// The most rows that were computed at once since the last call, where that was not a whole batch.
+    func takeReduction() -> Int? { limit.takeReduction() }
+
+    /// Proves that the device answers as PyTorch did.
+    func runProbe() throws {
+        for member in members { try member.teacher.runProbe() }
+    }
+
     /// Each teacher's rows side by side, after a check that every one is finite and of length 1.
     private func concatenate(
         _ batch: RowBatch, of kind: String, _ embed: (Teacher, Int, Range<Int>) throws -> [Float]
@@ -73,7 +84,7 @@ final class TeacherEnsemble {
         var rows = [Float](repeating: 0, count: count * width)
         var column = 0
         for (model, member) in members.enumerated() {
-            let vectors = try embed(member.teacher, model, 0..<count)
+            let vectors = try limit.inSlices(of: count) { try embed(member.teacher, model, $0) }
             guard vectors.count == count * member.width else {
                 throw WorkerError(
                     .wrongResult,

@@ -61,6 +61,7 @@ struct TextComputation: StageComputation {
         var rows = ChunkRows()
         rows.keys = notes.map(\.key)
         rows.skips = notes.map(\.skip)
+        rows.batchReducedTo = ensemble.takeReduction()
         rows.columns = {
             [
                 RecordColumn(

@@ -77,9 +77,8 @@ final class UnitRunner {
             try run(computation, stage, grant, control)
         case .captions(let index):
             let settings = manifest.captioners[index]
-            let (captioner, package) = try models.captioner(index)
             let computation = CaptionComputation(
-                settings: settings, seed: manifest.seed, captioner: captioner, package: package)
+                settings: settings, seed: manifest.seed, captioner: try models.captioner(index))
             try run(computation, stage, grant, control)
         case .views:
             let settings = try ensembleSettings()
@@ -156,7 +155,7 @@ final class UnitRunner {
         }
         let writer = RecordWriter(name: "write", meter: meter)
         do {
-            try consume(pipeline, computation, grant, control, writer)
+            try consume(pipeline, computation, stage, grant, control, writer)
         } catch {
             // Chunks that were complete before are stored and committed all the same.
             do {
@@ -171,8 +170,8 @@ final class UnitRunner {
 
     /// Runs the models over what the pipeline prepares, until the unit's end or until the work is to stop.
     private func consume<Computation: StageComputation>(
-        _ pipeline: BatchPipeline<Computation.Note, RecordHeader>, _ computation: Computation, _ grant: Grant,
-        _ control: some UnitControl, _ writer: RecordWriter
+        _ pipeline: BatchPipeline<Computation.Note, RecordHeader>, _ computation: Computation,
+        _ stage: Stage, _ grant: Grant, _ control: some UnitControl, _ writer: RecordWriter
     ) throws {
         var computation = computation
         var chunk = grant.firstChunk
@@ -190,7 +189,11 @@ final class UnitRunner {
                 control.advanced(chunk: chunk, samples: waiting)
                 waiting = 0
             case .mark(let header):
-                let rows = try computation.finish()
+                let rows = try meter.measure(.model) {
+                    let rows = try computation.finish()
+                    try models.chunkComputed(of: stage)
+                    return rows
+                }
                 if let usage = rows.usage { control.spent(usage) }
                 try writer.append { [self] in control.finished(try store(grant, header, rows)) }
                 chunk = header.chunk + 1

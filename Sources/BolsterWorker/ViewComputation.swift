@@ -82,6 +82,7 @@ struct ViewComputation: StageComputation {
         rows.skips = notes.map { $0.skip ?? $0.failure.skip }
         let viewsPerSample = rows.skips.map { $0 == nil ? viewCount : 0 }
         let parameters = zip(notes, rows.skips).map { $1 == nil ? $0.parameters : "" }
+        rows.batchReducedTo = ensemble.takeReduction()
         rows.columns = {
             [
                 RecordColumn(name: "param_aug", content: .text(parameters)),

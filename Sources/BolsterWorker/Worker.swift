@@ -145,7 +145,8 @@ private final class Computation {
         let manifest = try Manifest.parse(welcome.manifest, file: "\(welcome.run) (from the coordinator)")
         let models = try ModelShelf(
             manifest: manifest, manifestDirectory: welcome.manifestDirectory, device: configuration.device,
-            threads: configuration.threads, cache: configuration.cache, runtime: runtime, log: log)
+            threads: configuration.threads, cache: configuration.cache,
+            probeEvery: configuration.probeEvery, runtime: runtime, log: log)
         let selection = try SampleSelection.load(manifest, manifestDirectory: welcome.manifestDirectory)
         let stages = manifest.stages(modelDigests: models.digests, selection: selection)
         let fingerprints = Dictionary(
@@ -171,6 +172,8 @@ private final class Computation {
         driver.loading(grant)
         do {
             try runner.load(stage)
+        } catch let error as InferenceError where error.code == .probeFailed {
+            throw wrongAnswers(error, grant)
         } catch {
             // Not the unit's fault: the lease goes back unharmed, and this worker leaves with the reason.
             driver.ended(grant, .stopped)
@@ -188,6 +191,8 @@ private final class Computation {
             log.info(
                 isWhole ? "unit done" : "unit handed back",
                 metadata: metadata(grant, control, since: started, before))
+        } catch let error as WorkerError where error.code == .wrongAnswers {
+            throw wrongAnswers(error, grant)
         } catch let error as WorkerError where error.code == .unwritable {
             // Another worker may be able to write; this one would only burn the units' attempts.
             driver.ended(grant, .stopped)
@@ -198,6 +203,18 @@ private final class Computation {
             log.error("unit failed", metadata: metadata)
             driver.ended(grant, .failed(Self.blame(error), message: "\(error)", sample: nil))
         }
+    }
+
+    /// A device that computes wrongly: the coordinator hears its name, and this worker leaves, so that the
+    /// device gets no further lease.
+    private func wrongAnswers(_ error: any Error, _ grant: Grant) -> any Error {
+        let message =
+            "\(configuration.device) of \(configuration.host), worker \(configuration.name): \(error)"
+        driver.ended(grant, .failed(.model, message: message, sample: nil))
+        log.error(
+            "this device answers wrongly and gets no more leases",
+            metadata: [LogKey.device: "\(configuration.device)", LogKey.error: "\(error)"])
+        return error
     }
 
     private func metadata(

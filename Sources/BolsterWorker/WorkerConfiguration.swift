@@ -21,6 +21,9 @@ package struct WorkerConfiguration: Sendable {
     package var threads: Int
     /// A folder on this node for verified copies of model packages; nil reads them where they lie.
     package var cache: String?
+    /// Chunks of a stage between two probes of its models; 0 proves them at loading only.
+    package var probeEvery = Self.probeEveryDefault
+    package static let probeEveryDefault = 64
     /// The process that watches over this one; when it is gone, this one ends too.
     package var parent: Int32?
     /// Without a word from the coordinator for so long, the worker gives up.

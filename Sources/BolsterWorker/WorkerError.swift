@@ -9,6 +9,8 @@ package struct WorkerError: Error, CustomStringConvertible {
         case mismatch
         /// A model's result has the wrong shape or length.
         case wrongResult
+        /// A device that computed rightly before answers its probe wrongly.
+        case wrongAnswers
         /// A device that is none, or is named twice.
         case wrongDevice
         /// The output takes no record files from this worker: a full disk, missing rights.

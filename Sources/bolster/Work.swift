@@ -43,6 +43,9 @@ struct Work: ParsableCommand {
     @Option(help: "Seconds from SIGTERM or SIGUSR1 in which the chunk in hand may be finished and committed.")
     var grace = 30
 
+    @Option(help: "Chunks of a stage between two probes of its models; 0 proves them at loading only.")
+    var probeEvery = WorkerConfiguration.probeEveryDefault
+
     @Option(help: "Minutes without a word from the coordinator after which the worker gives up.")
     var giveUpAfter = 30
 
@@ -60,6 +63,7 @@ struct Work: ParsableCommand {
             throw ValidationError("--grace takes 0 to 86400 seconds, not \(grace)")
         }
         if !place.isGiven { throw ValidationError("give --coordinator ENDPOINT or --rendezvous DIR") }
+        if probeEvery < 0 { throw ValidationError("--probe-every takes a number from 0, not \(probeEvery)") }
         _ = try deviceList()
     }
 
@@ -93,6 +97,7 @@ struct Work: ParsableCommand {
             log: logging.logger("bolster.work"))
         configuration.rendezvous = place.rendezvous.map(absolutePath)
         configuration.grace = .seconds(grace)
+        configuration.probeEvery = probeEvery
         configuration.labels = labels.split(separator: ",").map(String.init)
         let worker = Worker(configuration)
         let signals = StopSignals(
@@ -144,6 +149,7 @@ struct Work: ParsableCommand {
         arguments += logging.arguments
         if let cache { arguments += ["--cache", cache] }
         arguments += ["--grace", "\(grace)"]
+        arguments += ["--probe-every", "\(probeEvery)"]
         if !labels.isEmpty { arguments += ["--labels", labels] }
         arguments += place.arguments
         return arguments
