@@ -7,8 +7,12 @@ set -euo pipefail
 # shellcheck source=common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
+full=0
 case "${1:-}" in
-    --full) BOLSTER_TORCH=1 ;;
+    --full)
+        full=1
+        BOLSTER_TORCH=1
+        ;;
     "") ;;
     *) fail "usage: tools/test.sh [--full]" ;;
 esac
@@ -144,4 +148,10 @@ counted count_python_tests "python tests" "$BOLSTER_PYTHON" -m unittest discover
 
 check "tests build" build --build-tests
 counted count_swift_tests "swift tests" swift test --skip-build --disable-xctest
+if [ "$full" = 1 ]; then
+    check "memory with a 4 GB shard" \
+        "$BOLSTER_PYTHON" tools/benchmarks/memory.py "$BOLSTER_BINARY" "$root/.build/memory-check"
+    check "join against others" \
+        "$BOLSTER_PYTHON" tools/benchmarks/join.py "$BOLSTER_BINARY" "$root/.build/join-check" --require
+fi
 finish

@@ -60,6 +60,12 @@ struct RecordsBenchmark {
                 "records \(type): \(encoded.count / samples) bytes a sample, "
                     + "ratio \(Double(encoded.count) / size), "
                     + "encode \(size / encode / 1e9) GB/s, decode \(size / decode / 1e9) GB/s")
+            let sample = EmbeddingMatrix(
+                name: "image_emb", rows: views, width: width, type: type,
+                bytes: Array(bytes[..<(views * width * type.size)]))
+            print(
+                "records \(type) against a sample's files: npz \(NumpyArchive.bytes(of: [sample]).count) bytes, "
+                    + "pth.gz \(TorchArchive.bytes(of: [sample]).count) bytes")
         }
     }
 
