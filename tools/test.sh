@@ -129,7 +129,7 @@ demo_again() {
         diff "$logs/demo-first.sha256" "$logs/demo-second.sha256"
 }
 
-need "setup" tools/setup.sh
+need "setup" env BOLSTER_TORCH="$torch" tools/setup.sh
 if [ "$torch" = 1 ]; then need "python with torch" tools/venv.sh --torch; else need "python" tools/venv.sh; fi
 export BOLSTER_PYTHON=$root/.tools/venv/bin/python
 check "format" swift format lint --strict --recursive Sources Tests Package.swift
@@ -151,6 +151,8 @@ counted count_swift_tests "swift tests" swift test --skip-build --disable-xctest
 if [ "$full" = 1 ]; then
     check "memory with a 4 GB shard" \
         "$BOLSTER_PYTHON" tools/benchmarks/memory.py "$BOLSTER_BINARY" "$root/.build/memory-check"
+    check "reading a 4 GB shard" \
+        env BOLSTER_FULL=1 "$BOLSTER_PYTHON" -m unittest tools/tests/test_large_shard.py
     check "join against others" \
         "$BOLSTER_PYTHON" tools/benchmarks/join.py "$BOLSTER_BINARY" "$root/.build/join-check" --require
 fi
