@@ -23,6 +23,39 @@ import Testing
         try teacher.runProbe()
     }
 
+    /// Compares a teacher's answers to its probe with PyTorch's: within 1e-5, cosines over 0.99999.
+    private func expectPyTorch(_ package: ModelPackage, threads: Int) throws {
+        let teacher = try Teacher(
+            package, runtime: try #require(TestModels.runtime), device: .cpu, threads: threads)
+        let probe = try TeacherProbe(package)
+        let images = try probe.pixels.withUnsafeBufferPointer { try teacher.embedImages($0, count: 16) }
+        let texts = try teacher.embedTexts(probe.texts, batch: 5)
+        let width = package.embeddingWidth
+        for (kind, found, expected) in [
+            ("image", images, probe.imageEmbedding), ("text", texts, probe.textEmbedding),
+        ] {
+            let largest = zip(found, expected).map { abs($0 - $1) }.max() ?? .infinity
+            #expect(largest <= 1e-5, "\(package.name), \(kind)")
+            let cosines = stride(from: 0, to: found.count, by: width).map { start in
+                (start..<start + width).reduce(0.0) { $0 + Double(found[$1]) * Double(expected[$1]) }
+            }
+            #expect((cosines.min() ?? 0) > 0.99999)
+            print("\(package.name): \(kind) embeddings differ from PyTorch's by \(largest) at most")
+        }
+    }
+
+    @Test("The demo's embeddings are PyTorch's within 1e-5", arguments: ["teacher-a", "teacher-b"])
+    func demoAccuracy(name: String) throws {
+        try expectPyTorch(try TestModels.demo(name), threads: 1)
+    }
+
+    @Test(
+        "Embeddings of a ViT-L/14 are PyTorch's within 1e-5",
+        .enabled(if: TestModels.canGenerate && TestModels.isFull))
+    func largeAccuracy() throws {
+        try expectPyTorch(try TestModels.large(), threads: 0)
+    }
+
     @Test("Batches of any size give the embeddings of single images")
     func batches() throws {
         let teacher = try demoTeacher()

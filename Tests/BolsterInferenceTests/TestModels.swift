@@ -40,6 +40,23 @@ enum TestModels {
         return folder.path
     }
 
+    /// Whether models of real size are made and run: gigabytes and minutes.
+    static let isFull = ProcessInfo.processInfo.environment["BOLSTER_FULL"] == "1"
+
+    /// A ViT-L/14 with random weights, or the package that BOLSTER_LARGE_TEACHER names.
+    static func large() throws -> ModelPackage {
+        if let given = ProcessInfo.processInfo.environment["BOLSTER_LARGE_TEACHER"] {
+            return try ModelPackage(directory: given)
+        }
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent("bolster-test-vit-l-14")
+            .path
+        if !FileManager.default.fileExists(atPath: folder + "/model.json") {
+            let exporter = PythonOracle.checkout.appendingPathComponent("tools/export_openclip.py").path
+            try PythonOracle.run([exporter, "--model", "ViT-L-14", "--out", folder])
+        }
+        return try ModelPackage(directory: folder)
+    }
+
     static func package(_ name: String) throws -> ModelPackage {
         try ModelPackage(directory: try generated.get() + "/" + name)
     }
