@@ -17,7 +17,8 @@ struct Plan: ParsableCommand {
 
               bolster plan manifests/demo.yaml --count
 
-            With --probe N the first N samples of the first shard go through every stage on this machine, in a             temporary folder, and the time and cost of the whole run are told from what they took.
+            With --probe N the first N samples of the first shard go through every stage on this machine, \
+            in a temporary folder, and the time and cost of the whole run are told from what they took.
 
               bolster plan manifests/demo.yaml --probe 32 --price cpu=0.05
             """)
@@ -107,7 +108,14 @@ struct PlanSummary: Encodable {
     let run: String
     let output: String
     let shards: Int
+    /// Format to shards.
+    let formats: [String: Int]
     let inputBytes: Int64
+    /// What the samples are like that were looked at: all with --count, else the first of the first shard.
+    let found: ShardCensus.Found
+    private let isWholeCount: Bool
+    /// The uids that `input.keep` names; nil for all samples.
+    let keepUIDs: Int?
     let samples: Int?
     let chunk: Int
     let units: Int
@@ -136,11 +144,17 @@ struct PlanSummary: Encodable {
             }
         }
         embeddingBytesPerSample = Self.embeddingBytes(run)
-        var census = ShardCensus(kept: Set(run.manifest.input.keepCaptions))
+        var census = ShardCensus(run.manifest, run.selection)
         for shard in counting ? run.shards : Array(run.shards.prefix(1)) {
             try census.read(shard, limit: counting ? nil : Self.samplesLookedAt)
         }
-        samples = counting ? census.samples : nil
+        samples = counting ? census.found.samples : nil
+        found = census.found
+        isWholeCount = counting
+        formats = Dictionary(
+            run.shards.compactMap { ShardFormat(ofLocation: $0.location)?.rawValue }.map { ($0, 1) },
+            uniquingKeysWith: +)
+        keepUIDs = run.selection?.uids.count
     }
 
     /// Without a count: samples of the first shard that are read to find a mistake early.
@@ -158,17 +172,26 @@ struct PlanSummary: Encodable {
         return (ensemble.views + texted) * width * (ensemble.store == .bf16 ? 2 : 4)
     }
 
+    /// "3 tar, 1 jsonl".
+    private var formatsText: String {
+        formats.sorted { $0.key > $1.key }.map { "\($0.value) \($0.key)" }.joined(separator: ", ")
+    }
+
     var text: String {
         var lines = [
             "run      \(run)",
             "output   \(output)",
-            "input    \(shards) shards, \(bytesText(inputBytes))"
+            "input    \(shards) shards (\(formatsText)), \(bytesText(inputBytes))"
                 + (samples.map { ", \($0) samples" } ?? " (samples: not counted, see --count)"),
+            "found    \(isWholeCount ? "" : "first ")\(found.text)",
             "units    \(units) (\(stages.count) stages × \(shards) shards), committed every \(chunk) samples",
             "stored   \(bytesText(Int64(embeddingBytesPerSample))) of embeddings a sample before compression"
                 + (samples.map { ", \(bytesText(Int64($0 * embeddingBytesPerSample))) in total" } ?? ""),
-            "", "stages",
         ]
+        if let keepUIDs {
+            lines.append("keep     \(keepUIDs) uids; they take \(found.selected) of \(found.samples) samples")
+        }
+        lines += ["", "stages"]
         for stage in stages {
             lines.append(
                 "  \(padded(stage.stage, 28)) \(stage.fingerprint.prefix(12))"
