@@ -63,8 +63,8 @@ struct CompanionCheck {
                 .init(
                     code: "counts_differ",
                     message:
-                        "coverage.json's total is not the sum of its shards, or it does not merge info.json's "
-                        + "\(lengths) samples"))
+                        "coverage.json's total is not the sum of its shards, or it does not merge "
+                        + "info.json's \(lengths) samples"))
         }
     }
 

@@ -3,9 +3,10 @@ import BolsterRecords
 import BolsterStorage
 
 /// Reads a merged dataset from front to back and lists everything in it that a trainer would stumble over:
-/// files beside the shards that do not parse or do not agree, damaged or changed shards, repeated or scattered
-/// keys, missing files, wrong shapes, numbers that are none, vectors that have not length 1, parameters that
-/// no augmentation draws. With the source shards, that the dataset is what the coverage report says.
+/// files beside the shards that do not parse or do not agree, damaged or changed shards, repeated or
+/// scattered keys, missing files, wrong shapes, numbers that are none, vectors that have not length 1,
+/// parameters that no augmentation draws. With the source shards, that the dataset is what the coverage
+/// report says.
 package struct DatasetVerifier {
     private let sources: [String: Shard]?
 

@@ -2,12 +2,12 @@ import BolsterDataset
 import BolsterRecords
 import Foundation
 
-/// A line of a JSONL dataset as the sample that a tar would have: the same files under the same names, so that
-/// one check serves both formats.
+/// A line of a JSONL dataset as the sample that a tar would have: the same files under the same names, so
+/// that one check serves both formats.
 enum LineSample {
     private static let embeddingSuffix = "_emb"
 
-    /// Throws `malformed` where the line is no JSON object with a key, or holds embeddings that do not unpack.
+    /// Throws `malformed` where the line is no JSON object with a key, or its embeddings do not unpack.
     static func sample(
         _ line: [UInt8], index: Int, start: Int64, columns: Set<String>
     ) throws(RecordsError) -> Sample {

@@ -5,8 +5,9 @@ import BolsterStorage
 /// Finds record files that no commit names: those of workers that died between writing and committing, of
 /// stages that have changed, of second leases that came second.
 ///
-/// A file is young while a lease could still be alive under which it was written: it may yet be committed. The
-/// ledger's time counts and not today's, for a copy of the ledger does not know what was committed after it.
+/// A file is young while a lease could still be alive under which it was written: it may yet be committed.
+/// The ledger's time counts and not today's, for a copy of the ledger does not know what was committed after
+/// it.
 package struct RecordCleaner {
     /// What the ledger says; its files as `MergeConfiguration.CommittedFile` names them.
     package struct Ledger {

@@ -17,7 +17,8 @@ struct Join: ParsableCommand {
 
             Sources of other names or in another order are found by the uid in the samples' json:
 
-              bolster join --reinforcements 'DataCompDR-12M/*.tar' --sources 'images/*.tar' --by uid --out joined
+              bolster join --reinforcements 'DataCompDR-12M/*.tar' --sources 'images/*.tar' --by uid \\
+                  --out joined
 
             Exit code 2 where a shard could not be read to its end.
             """)

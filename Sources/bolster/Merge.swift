@@ -15,7 +15,7 @@ struct Merge: ParsableCommand {
             one merge; the dataset's info.json records it.
 
               bolster merge manifests/demo.yaml --output demo-run --out demo-run/dataset
-              bolster merge my.yaml --out subset --set merge.keep_uids=subset.npy --set merge.minimum_score=0.2
+              bolster merge my.yaml --out subset --set merge.keep_uids=subset.npy --set merge.views=2
 
             On several machines each merges a part, and one closes the dataset when all are done: it checks \
             every shard and writes the files beside them.

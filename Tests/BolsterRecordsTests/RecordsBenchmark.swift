@@ -64,8 +64,8 @@ struct RecordsBenchmark {
                 name: "image_emb", rows: views, width: width, type: type,
                 bytes: Array(bytes[..<(views * width * type.size)]))
             print(
-                "records \(type) against a sample's files: npz \(NumpyArchive.bytes(of: [sample]).count) bytes, "
-                    + "pth.gz \(TorchArchive.bytes(of: [sample]).count) bytes")
+                "records \(type) against a sample's files: npz \(NumpyArchive.bytes(of: [sample]).count) "
+                    + "bytes, pth.gz \(TorchArchive.bytes(of: [sample]).count) bytes")
         }
     }
 

@@ -93,9 +93,9 @@ def join_webdataset(folder, out):
 
 def join_bolster(folder, out, bolster, threads):
     subprocess.run(
-        [bolster, "join", "--reinforcements", folder / "dr" / "*.tar", "--sources", folder / "images" / "*.tar",
-         "--out", out, "--threads", str(threads)], check=True, stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL)
+        [bolster, "join", "--reinforcements", folder / "dr" / "*.tar",
+         "--sources", folder / "images" / "*.tar", "--out", out, "--threads", str(threads)],
+        check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def copy(joined, out):

@@ -8,7 +8,8 @@ import Foundation
 ///     <output>/.bolster/join/<shard>.json
 ///
 /// Without `--sync` a shard's bytes may not be on the disk when its receipt is written. So the receipt names
-/// the start of the machine that wrote it: after another start the shard's hash is compared before it is kept.
+/// the start of the machine that wrote it: after another start the shard's hash is compared before it is
+/// kept.
 struct JoinReceipt: Codable, Equatable {
     /// SHA-256 over everything that decides the shard's bytes.
     var inputs: String

@@ -51,14 +51,14 @@ package struct JoinReport: Codable, Sendable, Equatable {
     /// For a person: a few lines.
     package var summary: String {
         var lines = [
-            "join  \(input) samples in \(shards.count) shards: \(joined) joined, \(missing) without a source, "
-                + "\(bytes) bytes"
+            "join  \(input) samples in \(shards.count) shards: \(joined) joined, "
+                + "\(missing) without a source, \(bytes) bytes"
         ]
         if withoutImage > 0 { lines.append("  \(withoutImage) joined samples have no image") }
         if packedParameters > 0 {
             lines.append(
-                "  \(packedParameters) samples hold param_aug as a string; --unpack-parameters writes the list "
-                    + "that the trainer reads")
+                "  \(packedParameters) samples hold param_aug as a string; --unpack-parameters writes the "
+                    + "list that the trainer reads")
         }
         let all = damage + shards.flatMap(\.damage)
         for line in all.prefix(20) { lines.append("  damaged: \(line)") }

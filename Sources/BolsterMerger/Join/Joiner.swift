@@ -7,9 +7,9 @@ import Synchronization
 
 /// Joins a published reinforcement set, which has no images, with the shards that have them.
 ///
-/// Equal inputs give equal bytes, whatever the number of threads. A joined shard is there whole or not at all;
-/// a join that was interrupted goes on with the first shard that is not finished. A sample whose source is
-/// gone is left out and counted.
+/// Equal inputs give equal bytes, whatever the number of threads. A joined shard is there whole or not at
+/// all; a join that was interrupted goes on with the first shard that is not finished. A sample whose source
+/// is gone is left out and counted.
 package struct Joiner: Sendable {
     private static let samplesPerProgress = 1024
 
@@ -21,8 +21,8 @@ package struct Joiner: Sendable {
         dataset = ObjectStore(root: configuration.output)
     }
 
-    /// Joins every shard, or a part's, `threads` of them at a time. Only a join of all shards writes the files
-    /// beside them; after parts `close` does.
+    /// Joins every shard, or a part's, `threads` of them at a time. Only a join of all shards writes the
+    /// files beside them; after parts `close` does.
     package func run(
         threads: Int, part: MergePart? = nil, progress: (MergeProgress) -> Void = { _ in }
     ) throws(MergerError) -> JoinReport {

@@ -88,7 +88,7 @@ struct SampleWindow: ~Copyable {
             throw unreadable(
                 DatasetError(
                     .tooLarge, source: shard, offset: first.start,
-                    "sample '\(first.name.key)' has over \(limits.sampleBytesMax) bytes, the most that is read"
+                    "'\(first.name.key)' has over \(limits.sampleBytesMax) bytes, the most that is read"
                 ))
         }
         for (place, member) in members.enumerated()
