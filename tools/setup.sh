@@ -10,6 +10,8 @@ packages=(
     libsqlite3-dev libcurl4-openssl-dev libzstd-dev libsentencepiece-dev libdeflate-dev
     pkg-config python3 python3-pip python3-venv
 )
+# What a full test run compares with besides: a browser for the pages, Prometheus' checker of metrics.
+if [ "${BOLSTER_TORCH:-0}" = 1 ]; then packages+=(chromium prometheus); fi
 swift_minimum=6.2
 swift_site=https://www.swift.org/install/linux
 onnxruntime_version=1.32.0

@@ -1,7 +1,7 @@
 import BolsterLeasing
 
-/// For how long devices worked, by stage and type, and for how long workers held them at all. Decides nothing;
-/// it is what a run's cost is told from.
+/// For how long devices worked, by stage and type, and for how long workers held them at all. Decides
+/// nothing; it is what a run's cost is told from.
 struct DeviceMeter {
     private struct Key: Hashable {
         let stage: String

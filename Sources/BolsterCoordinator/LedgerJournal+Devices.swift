@@ -37,8 +37,9 @@ extension LedgerJournal {
     /// Nothing where the ledger is of an earlier release.
     static func deviceUses(_ db: Database) throws -> [DeviceUse] {
         guard try db.tableExists("device_time") else { return [] }
-        return try Row.fetchAll(db, sql: "SELECT stage, device, samples, ms FROM device_time ORDER BY 1, 2").map {
-            DeviceUse(stage: $0[0], device: $0[1], samples: $0[2], time: .milliseconds($0[3] as Int64))
-        }
+        return try Row.fetchAll(db, sql: "SELECT stage, device, samples, ms FROM device_time ORDER BY 1, 2")
+            .map {
+                DeviceUse(stage: $0[0], device: $0[1], samples: $0[2], time: .milliseconds($0[3] as Int64))
+            }
     }
 }

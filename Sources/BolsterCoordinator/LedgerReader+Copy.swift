@@ -19,7 +19,9 @@ extension LedgerReader {
             }
         }
         let path = StateDirectory.database(in: folder)
-        guard try LedgerBackup.restore(to: path, from: ObjectStore(root: output), log) != nil else { return nil }
+        guard try LedgerBackup.restore(to: path, from: ObjectStore(root: output), log) != nil else {
+            return nil
+        }
         return try LedgerReader(stateDirectory: folder)
     }
 }

@@ -1,7 +1,7 @@
 import BolsterDeterminism
 
-/// What can be said of one captioner's texts without reading them all: length, vocabulary, repetition inside a
-/// caption, diversity among the captions of one image, sameness across images, and scores.
+/// What can be said of one captioner's texts without reading them all: length, vocabulary, repetition inside
+/// a caption, diversity among the captions of one image, sameness across images, and scores.
 struct CaptionStatistics {
     /// Words that are counted one by one; of a larger vocabulary the size is a lower bound.
     static let vocabularyMax = 200_000

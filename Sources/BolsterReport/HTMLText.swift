@@ -65,6 +65,11 @@ enum NumberText {
         return "\(sign)\(whole).\(String(repeating: "0", count: places - rest.count))\(rest)"
     }
 
+    /// With the digits that tell something of a small sum.
+    static func money(_ value: Double) -> String {
+        fixed(value, value >= 1000 ? 0 : value >= 1 || value == 0 ? 2 : 4)
+    }
+
     static func percent(_ part: Double) -> String { "\(fixed(part * 100, part < 0.1 ? 1 : 0)) %" }
 
     /// Seconds as hours, with as many digits as tell something.

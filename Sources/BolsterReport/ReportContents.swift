@@ -45,7 +45,9 @@ package struct ReportContents {
         // At most 64 shards, evenly spread: opening each costs more than reading on in one.
         let chosen = Self.spread(dataset.shards.filter { $0.samples > 0 }, 64)
         let perShard = max(1, (limits.samples + max(1, chosen.count) - 1) / max(1, chosen.count))
-        let every = max(1, min(limits.samples, chosen.reduce(0) { $0 + min($1.samples, perShard) }) / max(1, limits.gallery))
+        let every = max(
+            1,
+            min(limits.samples, chosen.reduce(0) { $0 + min($1.samples, perShard) }) / max(1, limits.gallery))
         for shard in chosen where samples < limits.samples {
             shards += 1
             try dataset.read(shard, limit: min(perShard, limits.samples - samples)) { sample in

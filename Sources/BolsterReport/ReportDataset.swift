@@ -83,7 +83,8 @@ package struct ReportDataset {
         }
     }
 
-    /// Calls `body` with at most `limit` samples of a shard, from its beginning; `body` says whether to go on.
+    /// Calls `body` with at most `limit` samples of a shard, from its beginning; `body` says whether to go
+    /// on.
     func read(_ shard: Shard, limit: Int, _ body: (ReportSample) -> Bool) throws(ReportError) {
         do {
             var source = try ByteReader(opening: store.location(of: shard.file))

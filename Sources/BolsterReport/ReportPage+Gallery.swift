@@ -5,8 +5,9 @@ extension ReportPage {
         out.raw("<section>")
         out.heading(
             "Samples",
-            note: "Each frame is what one augmented view took of the image. The number behind a text is its mean "
-                + "cosine with the views; green is the nearest caption, red the farthest.")
+            note:
+                "Each frame is what one augmented view took of the image. The number behind a text is its "
+                + "mean cosine with the views; green is the nearest caption, red the farthest.")
         out.raw("<div class=\"gallery\">")
         for shown in contents.shown { write(shown, &out) }
         out.raw("</div></section>")
@@ -22,7 +23,8 @@ extension ReportPage {
                 svg += "width=\"\(box.width)\" height=\"\(box.height)\"/>"
             }
             out.raw("<div class=\"frame\">")
-            out.raw("<img src=\"\(picture)\" alt=\"\(HTMLText.escaped(shown.sample.key))\">\(svg)</svg></div>")
+            out.raw(
+                "<img src=\"\(picture)\" alt=\"\(HTMLText.escaped(shown.sample.key))\">\(svg)</svg></div>")
         } else {
             out.raw("<div class=\"none quiet\">no image that can be shown</div>")
         }
@@ -40,7 +42,9 @@ extension ReportPage {
                 let score = texts.scores.indices.contains(index) ? texts.scores[index] : nil
                 var mark = ""
                 if let score, texts.column != ReportSample.ownColumn, captions.count > 1 {
-                    mark = score == nearest ? " class=\"nearest\"" : score == farthest ? " class=\"farthest\"" : ""
+                    mark =
+                        score == nearest
+                        ? " class=\"nearest\"" : score == farthest ? " class=\"farthest\"" : ""
                 }
                 let number = score.map { NumberText.fixed($0, 3) } ?? ""
                 out.raw(

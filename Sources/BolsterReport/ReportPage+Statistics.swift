@@ -7,8 +7,9 @@ extension ReportPage {
         out.raw("<section>")
         out.heading(
             "Texts",
-            note: "Repeating: a word twice in a row, or three words twice. Seen before: captions that another image "
-                + "has too. Diversity: the words that two captions of one image do not share.")
+            note:
+                "Repeating: a word twice in a row, or three words twice. Seen before: captions that "
+                + "another image has too. Diversity: the words that two captions of one image do not share.")
         out.table(
             [
                 "Source", "Texts", "Words", "5 to 95 %", "Vocabulary", "Repeating", "Closed", "Seen before",
@@ -58,7 +59,8 @@ extension ReportPage {
 
     private func scores(_ statistics: CaptionStatistics) -> String {
         HistogramFigure(
-            title: "Score: \(name(statistics))", note: "cosine with the views", found: statistics.scores.shares,
+            title: "Score: \(name(statistics))", note: "cosine with the views",
+            found: statistics.scores.shares,
             marks: ["−0.1", "0.05", "0.2", "0.35", "0.5"],
             names: Self.binNames(statistics.scores)
         ).html
@@ -79,14 +81,20 @@ extension ReportPage {
         out.heading(
             "Views",
             note: "How the \(NumberText.count(views.stored.views)) stored views are distributed, beside "
-                + "\(NumberText.count(views.expected.views)) drawn anew for the same images by the same sampler.")
-        out.raw("<p class=\"key-line\"><i></i>stored<i class=\"line\"></i>expected</p><div class=\"histograms\">")
+                + "\(NumberText.count(views.expected.views)) drawn anew for the same images by the same "
+                + "sampler."
+        )
+        out.raw(
+            "<p class=\"key-line\"><i></i>stored<i class=\"line\"></i>expected</p><div class=\"histograms\">")
         let (stored, expected) = (views.stored, views.expected)
         if stored.area.total > 0 {
             out.raw(figure("Area of the crop", stored.area, expected.area, ["0 %", "50 %", "100 %"]))
-            out.raw(figure("Aspect of the crop", stored.aspect, expected.aspect, ["1 : 1.4", "1 : 1", "1.4 : 1"]))
-            out.raw(figure("Middle, from the left", stored.middleX, expected.middleX, ["0 %", "50 %", "100 %"]))
-            out.raw(figure("Middle, from the top", stored.middleY, expected.middleY, ["0 %", "50 %", "100 %"]))
+            out.raw(
+                figure("Aspect of the crop", stored.aspect, expected.aspect, ["1 : 1.4", "1 : 1", "1.4 : 1"]))
+            out.raw(
+                figure("Middle, from the left", stored.middleX, expected.middleX, ["0 %", "50 %", "100 %"]))
+            out.raw(
+                figure("Middle, from the top", stored.middleY, expected.middleY, ["0 %", "50 %", "100 %"]))
         }
         out.raw("</div>")
         writeOperations(stored, expected, &out)
@@ -106,7 +114,8 @@ extension ReportPage {
         if let difference = ViewStatistics.difference(stored, expected) {
             let isFine = difference.found <= difference.limit
             note = "differs by \(NumberText.percent(difference.found)), "
-            note += isFine ? "as chance does" : "more than the \(NumberText.percent(difference.limit)) of chance"
+            note +=
+                isFine ? "as chance does" : "more than the \(NumberText.percent(difference.limit)) of chance"
         }
         return HistogramFigure(
             title: title, note: note, found: stored.shares, expected: expected.shares, marks: marks,
@@ -115,7 +124,8 @@ extension ReportPage {
     }
 
     private func writeOperations(
-        _ stored: ViewStatistics.Distributions, _ expected: ViewStatistics.Distributions, _ out: inout HTMLText
+        _ stored: ViewStatistics.Distributions, _ expected: ViewStatistics.Distributions,
+        _ out: inout HTMLText
     ) {
         let all = (stored.operations.reduce(0, +), expected.operations.reduce(0, +))
         guard all.0 > 0, all.1 > 0 else { return }

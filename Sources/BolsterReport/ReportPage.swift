@@ -37,8 +37,8 @@ package struct ReportPage {
         let counted = NumberText.count(contents.samples)
         return contents.samples == all
             ? "a reinforced dataset; every number is of all \(counted) samples"
-            : "a reinforced dataset; texts and views are counted on \(counted) of \(NumberText.count(all)) samples, "
-                + "spread over \(NumberText.count(contents.shards)) shards"
+            : "a reinforced dataset; texts and views are counted on \(counted) of \(NumberText.count(all)) "
+                + "samples, spread over \(NumberText.count(contents.shards)) shards"
     }
 
     // MARK: What became of the input
@@ -47,8 +47,11 @@ package struct ReportPage {
         let dataset = contents.dataset
         let merged = dataset.shards.reduce(0) { $0 + $1.samples }
         var figures = [
-            (NumberText.count(merged), dataset.shards.count == 1
-                ? "samples in one shard" : "samples in \(NumberText.count(dataset.shards.count)) shards"),
+            (
+                NumberText.count(merged),
+                dataset.shards.count == 1
+                    ? "samples in one shard" : "samples in \(NumberText.count(dataset.shards.count)) shards"
+            ),
             ("\(dataset.columns.count)", dataset.columns.count == 1 ? "captioner" : "captioners"),
             ("\(dataset.teachers.count)", dataset.teachers.count == 1 ? "teacher" : "teachers"),
         ]
@@ -57,7 +60,9 @@ package struct ReportPage {
             let part = Double(coverage.merged) / Double(coverage.input)
             figures.append((NumberText.percent(part), "of the input's samples"))
         }
-        if let total = contents.cost?.total { figures.append((NumberText.fixed(total, 2), "cost at the given prices")) }
+        if let total = contents.cost?.total {
+            figures.append((NumberText.money(total), "cost at the given prices"))
+        }
         out.raw("<section><div class=\"figures\">")
         for (value, label) in figures {
             out.raw("<div><b>\(HTMLText.escaped(value))</b><span>\(HTMLText.escaped(label))</span></div>")
@@ -66,7 +71,9 @@ package struct ReportPage {
         if let coverage = dataset.coverage { writeCoverage(coverage, &out) }
         if !dataset.teachers.isEmpty {
             let teachers = dataset.teachers.map { "\($0.name) (\($0.width))" }.joined(separator: ", ")
-            out.raw("<p class=\"quiet\">Teachers, in their order and with their widths: \(HTMLText.escaped(teachers)).</p>")
+            out.raw(
+                "<p class=\"quiet\">Teachers, in their order and with their widths: "
+                    + "\(HTMLText.escaped(teachers)).</p>")
         }
         out.raw("</section>")
     }
@@ -77,7 +84,8 @@ package struct ReportPage {
             (coverage.skipped, "skipped", "var(--expected)"), (coverage.missing, "missing", "var(--bad)"),
         ]
         out.raw("<h3>What became of \(NumberText.count(coverage.input)) input samples</h3>")
-        var svg = "<div class=\"parts\"><svg viewBox=\"0 0 1000 12\" preserveAspectRatio=\"none\" role=\"img\" "
+        var svg =
+            "<div class=\"parts\"><svg viewBox=\"0 0 1000 12\" preserveAspectRatio=\"none\" role=\"img\" "
         svg += "aria-label=\"Parts of the input\">"
         var left = 0.0
         for (count, name, colour) in parts where count > 0 {
@@ -106,7 +114,7 @@ package struct ReportPage {
                 + "work" + (cost.prices.isEmpty ? "." : ", and is what the price is taken of."))
         let isPriced = !cost.prices.isEmpty
         func priced(_ cells: [String], _ device: String, _ seconds: Double) -> [String] {
-            isPriced ? cells + [cost.price(device, seconds).map { NumberText.fixed($0, 2) } ?? ""] : cells
+            isPriced ? cells + [cost.price(device, seconds).map { NumberText.money($0) } ?? ""] : cells
         }
         var rows = cost.uses.map { use in
             let million = use.samples > 0 ? use.seconds / Double(use.samples) * 1e6 : 0
@@ -127,7 +135,9 @@ package struct ReportPage {
         if merged > 0, cost.heldSeconds > 0 {
             let million = cost.heldSeconds / Double(merged) * 1e6
             var text = "A million merged samples took \(NumberText.hours(million)) device-hours"
-            if let total = cost.total { text += " and cost \(NumberText.fixed(total / Double(merged) * 1e6, 2))" }
+            if let total = cost.total {
+                text += " and cost \(NumberText.money(total / Double(merged) * 1e6))"
+            }
             out.raw("<p class=\"quiet\">\(HTMLText.escaped(text)).</p>")
         }
         out.raw("</section>")

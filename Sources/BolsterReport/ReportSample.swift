@@ -38,9 +38,10 @@ struct ReportSample {
             [texts(Self.ownColumn, own)].compactMap(\.self)
             + columns.compactMap { texts($0, captions?[$0]?.strings ?? []) }
         do throws(AugmentationError) {
-            views = try parameters.map { bytes throws(AugmentationError) in
-                try AugmentationParameters.list(parsing: String(decoding: bytes, as: UTF8.self))
-            } ?? []
+            views =
+                try parameters.map { bytes throws(AugmentationError) in
+                    try AugmentationParameters.list(parsing: String(decoding: bytes, as: UTF8.self))
+                } ?? []
         } catch {
             // The report shows what is there; `bolster verify` is what finds faults.
             views = []
@@ -99,7 +100,8 @@ struct LineSource: SampleSource {
         let value = try JSONValue(parsing: lines.removeFirst())
         let own = value["text"]?.text.map { [$0] } ?? value["text"]?.strings ?? []
         return ReportSample(
-            key: value["key"]?.text ?? "", image: value["image"]?.text.flatMap { Data(base64Encoded: $0) }.map(Array.init),
+            key: value["key"]?.text ?? "",
+            image: value["image"]?.text.flatMap { Data(base64Encoded: $0) }.map(Array.init),
             own: own, captions: value, columns: columns,
             parameters: value["param_aug"].map { PythonJSON.bytes(of: .object([.init("param_aug", $0)])) },
             facts: value["json"] ?? value)

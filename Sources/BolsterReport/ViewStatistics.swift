@@ -2,9 +2,9 @@ import BolsterAugmentation
 import BolsterDataset
 import Foundation
 
-/// How the stored views are distributed, beside how they should be: what is expected is drawn anew by the same
-/// sampler for the same image sizes, with other keys, several times as often. A closed form would be wrong
-/// wherever an image's own shape limits its crops.
+/// How the stored views are distributed, beside how they should be: what is expected is drawn anew by the
+/// same sampler for the same image sizes, with other keys, several times as often. A closed form would be
+/// wrong wherever an image's own shape limits its crops.
 struct ViewStatistics {
     static let operations = [
         "identity", "shear x", "shear y", "translate x", "translate y", "rotate", "brightness", "color",
@@ -51,11 +51,14 @@ struct ViewStatistics {
     }
 
     private static func add(
-        _ view: AugmentationParameters, to sums: inout Distributions, _ augmentation: Augmentation, width: Int,
+        _ view: AugmentationParameters, to sums: inout Distributions, _ augmentation: Augmentation,
+        width: Int,
         height: Int
     ) {
         sums.views += 1
-        if let box = augmentation.cropBox(of: view, width: width, height: height), box.height > 0, box.width > 0 {
+        if let box = augmentation.cropBox(of: view, width: width, height: height), box.height > 0,
+            box.width > 0
+        {
             let (w, h) = (Double(width), Double(height))
             sums.area.add(box.width * box.height / (w * h))
             sums.aspect.add(log2(box.width / box.height))

@@ -113,8 +113,8 @@ struct PageAccess: Sendable {
         guard token.utf8.count >= tokenBytesMin, token.allSatisfy({ $0.isASCII && !$0.isWhitespace }) else {
             throw StatusPageError(
                 .token,
-                "a status page's token is one line of at least \(tokenBytesMin) letters and digits; make one with: "
-                    + "openssl rand -hex 16", evidence: [file])
+                "a status page's token is one line of at least \(tokenBytesMin) letters and digits; make "
+                    + "one with: openssl rand -hex 16", evidence: [file])
         }
         return token
     }

@@ -11,8 +11,8 @@ package struct PageAddress: Hashable, Sendable, CustomStringConvertible {
     package init(parsing text: String) throws(StatusPageError) {
         let bad = StatusPageError(
             .address,
-            "the status page's address is HOST:PORT with an IP address, localhost or *, such as 127.0.0.1:8080 "
-                + "or [::1]:8080", evidence: [text])
+            "the status page's address is HOST:PORT with an IP address, localhost or *, such as "
+                + "127.0.0.1:8080 or [::1]:8080", evidence: [text])
         guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
             throw bad
         }

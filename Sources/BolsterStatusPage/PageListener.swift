@@ -51,7 +51,9 @@ final class PageListener: Sendable {
             let connection = Glibc.accept(socket, nil, nil)
             guard connection >= 0 else {
                 // Out of descriptors, or a client that left at once: neither ends the page.
-                if errno != EINTR, errno != ECONNABORTED, !stopped.load(ordering: .relaxed) { usleep(100_000) }
+                if errno != EINTR, errno != ECONNABORTED, !stopped.load(ordering: .relaxed) {
+                    usleep(100_000)
+                }
                 continue
             }
             guard connections.load(ordering: .relaxed) < Self.connectionsMax else {

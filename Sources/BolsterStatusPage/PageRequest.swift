@@ -24,7 +24,8 @@ struct PageRequest: Equatable, Sendable {
         var lines = text.split(separator: "\r\n", omittingEmptySubsequences: false)[...]
         let start = lines.popFirst()?.split(separator: " ", omittingEmptySubsequences: false) ?? []
         guard start.count == 3, start[2] == "HTTP/1.1" || start[2] == "HTTP/1.0" else {
-            throw PageRefusal(start.count == 3 && start[2].hasPrefix("HTTP/") ? 505 : 400, "no HTTP/1.1 request")
+            throw PageRefusal(
+                start.count == 3 && start[2].hasPrefix("HTTP/") ? 505 : 400, "no HTTP/1.1 request")
         }
         guard !start[0].isEmpty, start[0].allSatisfy({ $0.isASCII && $0.isUppercase }) else {
             throw PageRefusal(400, "no method")

@@ -41,7 +41,8 @@ struct PageResponse: Equatable, Sendable {
             "X-Content-Type-Options: nosniff", "Referrer-Policy: no-referrer", "X-Frame-Options: DENY",
             "Cross-Origin-Resource-Policy: same-origin",
             "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; "
-                + "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+                + "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
+                + "frame-ancestors 'none'",
         ]
         let head = (fixed + headers).joined(separator: "\r\n") + "\r\n\r\n"
         return [UInt8](head.utf8) + (forHead ? [] : body)

@@ -54,7 +54,9 @@ struct PrometheusText {
     }
 
     private mutating func addRun(_ status: StatusReply, _ estimate: RunEstimate) {
-        add("run_progress_ratio", .gauge, "How much of the run is done, from 0 to 1.", [([], estimate.fraction)])
+        add(
+            "run_progress_ratio", .gauge, "How much of the run is done, from 0 to 1.",
+            [([], estimate.fraction)])
         if let remaining = estimate.remaining {
             add(
                 "run_remaining_seconds", .gauge, "Time until the run is done, estimated from device time.",
@@ -62,11 +64,14 @@ struct PrometheusText {
         }
         add("uptime_seconds", .gauge, "Since this coordinator's start.", [([], status.running.seconds)])
         add(
-            "last_commit_age_seconds", .gauge, "Since a chunk was last committed.", [([], status.silent.seconds)])
+            "last_commit_age_seconds", .gauge, "Since a chunk was last committed.",
+            [([], status.silent.seconds)])
         add(
             "stalled", .gauge, "1 when nothing was committed for longer than any chunk should take.",
             [([], status.isStalled ? 1 : 0)])
-        add("units_failing", .gauge, "Units that failed and are tried again.", [([], Double(status.failing.count))])
+        add(
+            "units_failing", .gauge, "Units that failed and are tried again.",
+            [([], Double(status.failing.count))])
     }
 
     private mutating func addWorkers(_ status: StatusReply) {

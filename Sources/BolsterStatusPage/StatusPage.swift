@@ -42,8 +42,8 @@ package final class StatusPage: Sendable {
         guard configuration.address.isLoopback || configuration.tokenFile != nil else {
             throw StatusPageError(
                 .unprotected,
-                "other machines can reach this address: give --status-token-file with a secret of your own, or "
-                    + "serve the status page on 127.0.0.1", evidence: ["\(configuration.address)"])
+                "other machines can reach this address: give --status-token-file with a secret of your own, "
+                    + "or serve the status page on 127.0.0.1", evidence: ["\(configuration.address)"])
         }
         var token: String?
         if let file = configuration.tokenFile { token = try PageAccess.token(file: file) }

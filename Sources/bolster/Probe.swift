@@ -49,7 +49,8 @@ struct Probe {
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         let status = try LedgerReader(stateDirectory: folder + "/run/state").status()
         guard outcome == .done else {
-            let failures = status.quarantined.map { "\($0.unit.stage): \($0.message)" }.joined(separator: "; ")
+            let failures = status.quarantined.map { "\($0.unit.stage): \($0.message)" }.joined(
+                separator: "; ")
             throw CommandError(
                 "the probe did not get through every stage" + (failures.isEmpty ? "" : ": \(failures)"))
         }
@@ -145,10 +146,11 @@ struct ProbeReport: Encodable {
                 + leading("share", 7),
         ]
         for stage in projection.stages {
+            let milliseconds = String(format: "%.2f", stage.secondsPerSample * 1e3)
+            let share = ProgressLines.percent(stage.share)
             lines.append(
-                "  \(padded(stage.stage, 28)) \(leading(String(format: "%.2f", stage.secondsPerSample * 1e3), 12)) "
-                    + "\(leading(Self.hours(stage.seconds), 13)) \(leading(ProgressLines.percent(stage.share), 7))"
-            )
+                "  \(padded(stage.stage, 28)) \(leading(milliseconds, 12)) "
+                    + "\(leading(Self.hours(stage.seconds), 13)) \(leading(share, 7))")
         }
         lines += [
             "",

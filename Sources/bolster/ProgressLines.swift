@@ -83,7 +83,8 @@ struct ProgressLines {
     static func countText(_ count: Int) -> String {
         for (size, unit) in [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k")] where Double(count) >= size {
             let value = Double(count) / (unit == "k" ? 1e3 : size)
-            return String(format: value >= 100 ? "%.0f \(unit)" : value >= 10 ? "%.1f \(unit)" : "%.2f \(unit)", value)
+            return String(
+                format: value >= 100 ? "%.0f \(unit)" : value >= 10 ? "%.1f \(unit)" : "%.2f \(unit)", value)
         }
         return "\(count)"
     }

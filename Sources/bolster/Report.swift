@@ -10,15 +10,16 @@ struct Report: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show a merged dataset, and what it cost, in one HTML file.",
         discussion: """
-            Samples with the crops of their views, captions with scores, statistics of texts and views beside \
-            what is expected, what became of the input, and device-hours by stage. The file needs nothing else.
+            Samples with the crops of their views, captions with scores, statistics of texts and views \
+            beside what is expected, what became of the input, and device-hours by stage. The file needs \
+            nothing else.
 
               bolster report manifests/demo.yaml --output demo-run --out report.html --price cpu=0.05
               bolster report demo-run/dataset --out report.html
 
-            With a manifest the dataset is that of its run, and device time comes from the run's ledger: --state, \
-            or the run's state folder, or the newest copy of the ledger in its output. Of a dataset alone the \
-            cost is not known, unless --state says it.
+            With a manifest the dataset is that of its run, and device time comes from the run's ledger: \
+            --state, or the run's state folder, or the newest copy of the ledger in its output. Of a dataset \
+            alone the cost is not known, unless --state says it.
             """)
 
     @Argument(help: "A manifest, or the folder of a merged dataset.")
@@ -79,7 +80,8 @@ struct Report: ParsableCommand {
     /// Nil where no ledger tells.
     private func cost(_ run: PreparedRun?, _ prices: DevicePrices) throws -> RunCost? {
         let own = run?.defaultState
-        let known = state.map(absolutePath) ?? own.flatMap { FileManager.default.fileExists(atPath: $0) ? $0 : nil }
+        let known =
+            state.map(absolutePath) ?? own.flatMap { FileManager.default.fileExists(atPath: $0) ? $0 : nil }
         let ledger: LedgerReader
         if let known {
             ledger = try LedgerReader(stateDirectory: known)

@@ -9,8 +9,9 @@ struct Status: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Show a run's progress, workers and failures.",
         discussion: """
-            Asks a running coordinator, or reads the ledger of one that is not running. --watch goes on until \
-            the run is over; --json prints what a status page's /api/status says, with workers and failures.
+            Asks a running coordinator, or reads the ledger of one that is not running. --watch goes on \
+            until the run is over; --json prints what a status page's /api/status says, \
+            with workers and failures.
 
               bolster status --coordinator tcp://127.0.0.1:5570 --watch
               bolster status --state demo-run/state

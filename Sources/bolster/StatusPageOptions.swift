@@ -26,7 +26,8 @@ struct StatusPageOptions: ParsableArguments {
             let address = try PageAddress(parsing: statusPage)
             if !address.isLoopback, statusTokenFile == nil {
                 throw StatusPageError(
-                    .unprotected, "--status-page \(statusPage) is reached by other machines: it needs "
+                    .unprotected,
+                    "--status-page \(statusPage) is reached by other machines: it needs "
                         + "--status-token-file")
             }
         } catch {

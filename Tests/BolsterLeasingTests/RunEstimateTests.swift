@@ -113,8 +113,8 @@ private func use(_ stage: String, _ samples: Int, _ seconds: Int) -> DeviceUse {
         #expect(left(TestLedger(plan: plan(shards: 3), generation: 1)) == [nil, nil, nil])
     }
 
-    @Test("The first chunk tells by its bytes, the first unit by its samples, for every stage") func learning()
-    {
+    @Test("The first chunk tells by its bytes, the first unit by its samples, for every stage")
+    func learning() {
         let ledger = TestLedger(plan: plan(shards: 3), generation: 1)
         let worker = TestWorker("w")
         worker.greet(ledger)

@@ -8,7 +8,8 @@ import Testing
 
 /// A small merged dataset in a folder that goes with it.
 private final class SmallDataset {
-    let folder = FileManager.default.temporaryDirectory.path + "/bolster-report-\(UInt64.random(in: 0 ... .max))"
+    let folder =
+        FileManager.default.temporaryDirectory.path + "/bolster-report-\(UInt64.random(in: 0 ... .max))"
     static let augmentation = """
         {"reinforce": {"image_augmentation": {"random_resized_crop": {"size": 8}, \
         "random_horizontal_flip": {"p": 0.5}, "rand_augment": {}}}}
@@ -40,7 +41,8 @@ private final class SmallDataset {
             "info.json",
             Array(
                 """
-                {"format": 1, "name": "small", "merge": {"format": "webdataset"}, "lengths": {"0000.tar": \(samples)},
+                {"format": 1, "name": "small", "merge": {"format": "webdataset"},
+                 "lengths": {"0000.tar": \(samples)},
                  "captioners": [{"column": "syn_text", "captions": 2}], "views": 4,
                  "teachers": [{"name": "t", "width": 8}]}
                 """.utf8))
@@ -48,7 +50,8 @@ private final class SmallDataset {
             "coverage.json",
             Array(
                 """
-                {"total": {"input": \(samples + 3), "merged": \(samples), "excluded": 0, "skipped": 3, "missing": 0},
+                {"total": {"input": \(samples + 3), "merged": \(samples), "excluded": 0,
+                            "skipped": 3, "missing": 0},
                  "reasons": {"views": {"undecodable_image": 1}, "captions.syn_text": {"no_image": 2}}}
                 """.utf8))
     }
@@ -80,7 +83,9 @@ private final class SmallDataset {
         #expect(contents.dataset.coverage?.reasons.map(\.count) == [2, 1])
     }
 
-    @Test("The file is whole, refers to nothing outside, and takes a dataset's texts as text") func html() throws {
+    @Test("The file is whole, refers to nothing outside, and takes a dataset's texts as text") func html()
+        throws
+    {
         let small = try SmallDataset(caption: { "<img src=x onerror=alert(\($0))> & \"quotes\"" })
         var contents = try ReportContents(try ReportDataset(directory: small.folder))
         contents.cost = RunCost(
@@ -133,7 +138,10 @@ private final class SmallDataset {
     }
 
     @Test("Words are runs of letters and digits, in lower case") func words() {
-        #expect(CaptionStatistics.words("A dog's  BALL, 2 rings—über!") == ["a", "dog's", "ball", "2", "rings", "über"])
+        #expect(
+            CaptionStatistics.words("A dog's  BALL, 2 rings—über!") == [
+                "a", "dog's", "ball", "2", "rings", "über",
+            ])
     }
 
     @Test("Repetition is a word twice in a row or three words twice") func repetition() {

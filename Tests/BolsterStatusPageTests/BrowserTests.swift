@@ -4,8 +4,8 @@ import Testing
 
 @testable import BolsterStatusPage
 
-/// The page in a real browser: `tools/oracles/status_page_browser.py` drives headless Chromium. Pictures go to
-/// BOLSTER_PICTURES, or to the temporary folder.
+/// The page in a real browser: `tools/oracles/status_page_browser.py` drives headless Chromium. Pictures go
+/// to BOLSTER_PICTURES, or to the temporary folder.
 @Suite("The status page in Chromium", .enabled(if: Browser.isThere)) struct BrowserTests {
     @Test("At three widths, dark and light, with ten thousand workers, and used by mouse and keyboard")
     func looks() throws {

@@ -63,7 +63,8 @@ struct FakeRun {
     private static let quarantined = [
         QuarantinedUnit(
             unit: UnitID(stage: "views", shard: 12), shard: "00000012", attempts: 3,
-            message: "the shard is damaged: a tar header's checksum is wrong (/data/00000012.tar at byte 1536)"),
+            message:
+                "the shard is damaged: a tar header's checksum is wrong (/data/00000012.tar at byte 1536)"),
         QuarantinedUnit(
             unit: UnitID(stage: "views", shard: 411), shard: "00000411", attempts: 3,
             message: "the worker's device gives values that are not finite <script>alert(1)</script>"),
@@ -109,7 +110,9 @@ struct FakeRun {
     {
         var file: String?
         if let token {
-            let path = FileManager.default.temporaryDirectory.path + "/bolster-token-\(UInt64.random(in: 0 ... .max))"
+            let path =
+                FileManager.default.temporaryDirectory.path
+                + "/bolster-token-\(UInt64.random(in: 0 ... .max))"
             try (token + "\n").write(toFile: path, atomically: true, encoding: .utf8)
             file = path
         }

@@ -93,7 +93,8 @@ private func status(_ text: String) -> Int? {
     }
 
     @Test(
-        "Others are refused", arguments: ["", "80", "host:80", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:70000", "::1:8"])
+        "Others are refused",
+        arguments: ["", "80", "host:80", "127.0.0.1", "127.0.0.1:x", "127.0.0.1:70000", "::1:8"])
     func refused(text: String) {
         #expect(throws: StatusPageError.self) { try PageAddress(parsing: text) }
     }

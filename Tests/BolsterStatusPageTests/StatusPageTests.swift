@@ -95,7 +95,9 @@ private let token = "0123456789abcdef0123"
     @Test("Wrong addresses and methods get 404, 405 with Allow, and 501") func wrong() throws {
         let page = try FakeRun.page()
         defer { page.stop() }
-        for path in ["/x", "/../etc/passwd", "/%2e%2e/etc/passwd", "//", "/api", "/page.html", "/api/status/"] {
+        for path in [
+            "/x", "/../etc/passwd", "/%2e%2e/etc/passwd", "//", "/api", "/page.html", "/api/status/",
+        ] {
             #expect(page.ask(path).status == 404)
         }
         let wrong = page.ask("/api/status", method: "DELETE")
@@ -153,7 +155,9 @@ private let token = "0123456789abcdef0123"
         #expect(throws: StatusPageError.self) { _ = try FakeRun.page(token: "short") }
     }
 
-    @Test("The token opens by header, by address once, and by the cookie that stands for it") func login() throws {
+    @Test("The token opens by header, by address once, and by the cookie that stands for it") func login()
+        throws
+    {
         let page = try FakeRun.page(token: token)
         defer { page.stop() }
         page.publish(FakeRun(workers: 1).status)
@@ -174,7 +178,8 @@ private let token = "0123456789abcdef0123"
         #expect(page.ask("/healthz").status == 200)
     }
 
-    @Test("A retry needs the page's secret or the token, JSON, and the page's own origin") func retry() throws {
+    @Test("A retry needs the page's secret or the token, JSON, and the page's own origin") func retry() throws
+    {
         let asked = Mutex<[RetryRequest]>([])
         let page = try FakeRun.page(
             token: token,
@@ -197,7 +202,8 @@ private let token = "0123456789abcdef0123"
         #expect(post([json], body) == 401)
         #expect(post([json, cookie], body) == 403)
         #expect(post([cookie, "X-Bolster-CSRF: \(secret)"], body) == 403)
-        #expect(post([json, cookie, "X-Bolster-CSRF: \(secret)", "Origin: http://evil.example"], body) == 403)
+        #expect(
+            post([json, cookie, "X-Bolster-CSRF: \(secret)", "Origin: http://evil.example"], body) == 403)
         #expect(post([json, bearer], "[]") == 400)
         #expect(asked.withLock(\.count) == 0)
         #expect(post([json, cookie, "X-Bolster-CSRF: \(secret)", "Origin: http://localhost"], body) == 200)

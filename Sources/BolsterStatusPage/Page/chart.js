@@ -72,7 +72,8 @@ export class Chart {
   axes(svg, { x, y, span, top, height, width }) {
     for (let step = 0; step <= 4; step += 1) {
       const value = (top * step) / 4;
-      node("line", { class: "grid", x1: MARGIN.left, x2: width - MARGIN.right, y1: y(value), y2: y(value) }, svg);
+      const ends = { x1: MARGIN.left, x2: width - MARGIN.right, y1: y(value), y2: y(value) };
+      node("line", { class: "grid", ...ends }, svg);
       const label = node("text", { x: MARGIN.left - 8, y: y(value) + 4, "text-anchor": "end" }, svg);
       label.textContent = rate(value);
     }

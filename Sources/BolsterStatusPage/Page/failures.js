@@ -37,7 +37,8 @@ export class Failures {
     const attempts = `${failure.attempts} ${failure.attempts === 1 ? "attempt" : "attempts"}`;
     const state = document.createElement("span");
     state.className = failure.quarantined ? "bad" : "warn";
-    state.textContent = failure.quarantined ? `quarantined after ${attempts}` : `failed ${attempts}, tried again`;
+    state.textContent = failure.quarantined
+      ? `quarantined after ${attempts}` : `failed ${attempts}, tried again`;
     where.append(`${failure.stage} · ${failure.shard}  `, state);
     const what = document.createElement("span");
     what.className = "what";
@@ -47,7 +48,8 @@ export class Failures {
       const button = document.createElement("button");
       button.className = "action";
       button.textContent = "Try again";
-      button.addEventListener("click", () => this.retry([{ stage: failure.stage, shard: failure.index }], button));
+      const unit = { stage: failure.stage, shard: failure.index };
+      button.addEventListener("click", () => this.retry([unit], button));
       line.append(button);
     }
     return line;

@@ -49,8 +49,8 @@ function alarms(s) {
   alarm.classList.remove("mild");
   if (s.stalled) {
     alarm.hidden = false;
-    alarm.textContent =
-      `Stalled: nothing has been committed for ${time(s.silent)}. Look at the workers below and at their logs.`;
+    alarm.textContent = `Stalled: nothing has been committed for ${time(s.silent)}. `
+      + "Look at the workers below and at their logs.";
   } else if (s.state === "running" && s.workers.connected === 0) {
     alarm.hidden = false;
     alarm.classList.add("mild");
@@ -66,16 +66,16 @@ function figures(s) {
   const committed = s.stages.reduce((sum, stage) => sum + stage.samples, 0);
   figure("percent", percent(s.fraction), `${count(committed)} samples in ${s.stages.length} stages`);
   const bound = s.unpriced.length > 0 && s.remaining !== null && s.remaining > 0;
-  figure(
-    "left",
-    s.state === "finished" ? "none" : s.remaining === null ? "–" : `${bound ? "> " : ""}${time(s.remaining)}`,
-    s.state === "finished" ? "" : s.remaining === null ? "not known yet" : bound ? `without ${names(s.unpriced)}` : endsAt(s),
-  );
+  if (s.state === "finished") figure("left", "none", "");
+  else if (s.remaining === null) figure("left", "–", "not known yet");
+  else if (bound) figure("left", `> ${time(s.remaining)}`, `without ${names(s.unpriced)}`);
+  else figure("left", time(s.remaining), endsAt(s));
   const total = s.stages.reduce((sum, stage) => sum + stage.rate, 0);
   figure("rate", rate(total), "samples/s, all stages");
   figure("crew", exact(s.workers.connected), `${exact(s.workers.working)} at work`);
-  const priced = s.cost !== null;
-  figure("cost", priced ? money(s.cost) : `${hours(s.heldSeconds)} h`, priced ? `${hours(s.heldSeconds)} device-hours` : "device-hours");
+  const held = hours(s.heldSeconds);
+  if (s.cost === null) figure("cost", `${held} h`, "device-hours");
+  else figure("cost", money(s.cost), `${held} device-hours`);
   bar($("overall"), s.fraction);
   $("overall").classList.toggle("done-all", s.fraction >= 1);
 }
@@ -179,8 +179,8 @@ function costs(s) {
   const priced = s.cost !== null;
   for (const cell of document.querySelectorAll(".priced")) cell.hidden = !priced;
   $("cost-explained").textContent =
-    "A stage's time is that of its committed chunks. What workers held also counts loading, waiting and lost work"
-    + (priced ? ", and is what the price is taken of." : "; start with --price DEVICE=PER-HOUR to see money.");
+    "A stage's time is that of its committed chunks. What workers held also counts loading, waiting and lost "
+    + "work" + (priced ? ", and is what the price is taken of." : "; --price DEVICE=PER-HOUR shows money.");
 }
 
 async function refresh() {

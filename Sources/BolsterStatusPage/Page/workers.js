@@ -85,7 +85,8 @@ export class Workers {
     if (rows.length === 0) rows.push(this.nothing(list.total));
     $("workers").replaceChildren(...rows);
     $("pager").hidden = list.pages < 2;
-    $("page-of").textContent = `${exact(list.page)} of ${exact(list.pages)} · ${exact(list.matching)} workers`;
+    const pages = `${exact(list.page)} of ${exact(list.pages)}`;
+    $("page-of").textContent = `${pages} · ${exact(list.matching)} workers`;
     $("previous").disabled = list.page <= 1;
     $("next").disabled = list.page >= list.pages;
   }
