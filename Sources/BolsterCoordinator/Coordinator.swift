@@ -25,6 +25,8 @@ package final class Coordinator: Sendable {
     /// What the serving thread keeps between batches.
     private struct Schedule {
         var progress: Duration = .zero
+        /// When a frame that names a later generation is looked into again.
+        var rumour: Duration = .zero
         var backup: Duration
         /// How long nothing was done for want of a look at the fence; the ledger's clock stood still.
         var paused: Duration = .zero
@@ -32,7 +34,7 @@ package final class Coordinator: Sendable {
         var devices: Duration = .zero
         /// When the outcome was first seen.
         var over: (outcome: Outcome, at: Duration)?
-        var stall = StallAlarm()
+        var stall: StallAlarm
     }
 
     private static let tick: Duration = .milliseconds(100)
@@ -96,6 +98,7 @@ package final class Coordinator: Sendable {
         }
         backup = LedgerBackup(database: lock.database, output: output, generation: generation, log: log)
         var core = CoordinatorCore(ledger: ledger, welcome: configuration.welcome, log: log, now: .zero)
+        core.stallAfter = configuration.stallAfter
         core.devices.restored(try journal.deviceUses())
         self.core = Mutex(core)
     }
@@ -124,7 +127,8 @@ package final class Coordinator: Sendable {
             orders.close()
             lock.release()
         }
-        var schedule = Schedule(backup: configuration.backupEvery)
+        var schedule = Schedule(
+            backup: configuration.backupEvery, stall: StallAlarm(patience: configuration.stallAfter))
         var outcome: Outcome?
         try router.run(tick: Self.tick) { frames, isTick in
             try fence(watch.newer)
@@ -135,7 +139,11 @@ package final class Coordinator: Sendable {
                 outcome = ticked(&core, &schedule, now: now, into: &batch, progress)
                 keepUp(&schedule, now: now)
             }
-            try fence(core.supersededBy)
+            if core.supersededBy != nil, now >= schedule.rumour {
+                schedule.rumour = now + Self.secondTick
+                try fence(Generation.isSuperseded(generation, in: output) ? generation + 1 : nil)
+                core.rumourDenied()
+            }
             // Held time alone grows all the while: it waits for company, or for its turn.
             let isDue = !batch.changes.isEmpty || now >= schedule.devices
             if isDue { schedule.devices = now + Self.devicesEvery }

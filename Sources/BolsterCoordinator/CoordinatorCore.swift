@@ -18,6 +18,8 @@ package struct CoordinatorCore: ~Copyable {
     private static let complaintsMax = 10
 
     package var ledger: LeaseLedger
+    /// Without a commit for so long, the status says that the run is stalled.
+    package var stallAfter = StallAlarm.patience
     private let welcome: Welcome
     private let run: String
     let log: Logger
@@ -30,7 +32,7 @@ package struct CoordinatorCore: ~Copyable {
     private var complaints = 0
     private(set) var framesRefused = 0
     private let started: Duration
-    /// A frame told of a coordinator of this later generation.
+    /// A frame told of a coordinator of this later generation; whether there is one, the output knows.
     package private(set) var supersededBy: UInt64?
 
     package init(ledger: consuming LeaseLedger, welcome: Welcome, log: Logger, now: Duration) {
@@ -41,6 +43,15 @@ package struct CoordinatorCore: ~Copyable {
         started = now
         lastCommit = now
         meter.measured(self.ledger.stageCounts, now: now)
+    }
+
+    /// There is no such coordinator: whoever said so was wrong, or lied.
+    package mutating func rumourDenied() {
+        log.warning(
+            "a frame names a generation that nobody has claimed",
+            metadata: [LogKey.generation: "\(supersededBy ?? 0)"])
+        framesRefused += 1
+        supersededBy = nil
     }
 
     /// Applies every frame of a batch, in order.
@@ -88,7 +99,7 @@ package struct CoordinatorCore: ~Copyable {
         status.uses = devices.uses(stages: status.stages.map(\.stage))
         status.devices = devices.devices(connected: ledger.devicesConnected(now: now))
         status.silent = now - lastCommit
-        status.isStalled = status.state != .finished && status.silent >= StallAlarm.patience
+        status.isStalled = status.state != .finished && status.silent >= stallAfter
         return status
     }
 

@@ -6,11 +6,11 @@ import Synchronization
 ///
 /// A coordinator that has not seen so for `staleAfter` no longer acknowledges anything: whoever takes the
 /// run over waits longer than that before reading what was acknowledged.
-final class FenceWatch: Sendable {
-    static let every: Duration = .seconds(3)
-    static let staleAfter: Duration = .seconds(10)
+package final class FenceWatch: Sendable {
+    package static let every: Duration = .seconds(3)
+    package static let staleAfter: Duration = .seconds(10)
     /// How long a coordinator that restores the run elsewhere waits for the one before it.
-    static let takeoverWait: Duration = .seconds(13)
+    package static let takeoverWait: Duration = .seconds(13)
 
     private struct State {
         var seen: ContinuousClock.Instant

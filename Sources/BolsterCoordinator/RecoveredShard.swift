@@ -3,29 +3,36 @@ import BolsterLeasing
 import BolsterRecords
 
 /// A record file that no row of the ledger names, read and found whole.
-struct FoundRecord: Sendable, Equatable {
-    let file: String
-    let epoch: Epoch
-    let result: ChunkResult
+package struct FoundRecord: Sendable, Equatable {
+    package let file: String
+    package let epoch: Epoch
+    package let result: ChunkResult
     /// Files that it was computed from, and the digest of each, as its header says.
-    let sources: [String: String]
+    package let sources: [String: String]
+
+    package init(file: String, epoch: Epoch, result: ChunkResult, sources: [String: String]) {
+        self.file = file
+        self.epoch = epoch
+        self.result = result
+        self.sources = sources
+    }
 }
 
 /// Decides which of the record files found for one shard count. The rules are those for a merge without a
 /// ledger: a file that one of a later stage was computed from, otherwise the lowest epoch; a file computed
 /// from another than the one that counts is refused.
-struct RecoveredShard {
+package struct RecoveredShard {
     /// What each stage has, in the plan's order: from the ledger, and what `choose` adds.
-    private(set) var chunks: [CommittedChunks]
+    package private(set) var chunks: [CommittedChunks]
     /// What `choose` has added, by stage.
-    private(set) var added: [[CommittedChunk]]
+    package private(set) var added: [[CommittedChunk]]
     /// Files that may not count although they are whole.
     private(set) var refused: [String] = []
 
     private let plan: LeaseLedger.Plan
     private let shard: String
 
-    init(plan: LeaseLedger.Plan, shard: String, known: [CommittedChunks]) {
+    package init(plan: LeaseLedger.Plan, shard: String, known: [CommittedChunks]) {
         self.plan = plan
         self.shard = shard
         chunks = known
@@ -33,7 +40,7 @@ struct RecoveredShard {
     }
 
     /// - Parameter found: whole files by stage, in the plan's order, each of a chunk that is not known.
-    mutating func choose(_ found: [[FoundRecord]]) {
+    package mutating func choose(_ found: [[FoundRecord]]) {
         for (stage, records) in found.enumerated() {
             let named = Set(
                 found.indices.filter { plan.stages[$0].reads == plan.stages[stage].name }

@@ -7,6 +7,7 @@ import Logging
 /// From a state folder, empty or not, to a ledger that may rule.
 ///
 ///     ledger there ─────────────────────────────────────────────► open, claim the next generation
+///     ledger there, and the output knows later generations ─────► claim, wait, read newer record files, open
 ///     empty, first start ───────────────────────────────────────► make, claim
 ///     empty, and the output knows earlier generations ──► restore beside its final name: newest good copy,
 ///         claim, wait until an earlier coordinator must have noticed, read newer record files ──► rename, open
@@ -26,20 +27,22 @@ struct RunOpening {
     ) throws {
         let newest = try Generation.newest(in: output)
         let isEmpty = !FileManager.default.fileExists(atPath: database)
-        guard isEmpty && newest > 0 || isAsked else {
-            (journal, plan) = try Self.journal(configuration, database)
-            generation = try Self.claim(journal, output)
-            report = nil
-            return
-        }
-        let place = isEmpty ? database + ".restoring" : database
+        let place = isEmpty && newest > 0 ? database + ".restoring" : database
         var backup: String?
-        if isEmpty {
+        if place != database {
             for ending in ["", "-wal", "-shm", "-journal"] { unlink(place + ending) }
             backup = try LedgerBackup.restore(to: place, from: output, configuration.log)
         }
         var (journal, plan) = try Self.journal(configuration, place)
-        generation = try Self.claim(journal, output)
+        // The output knows of starts that the ledger does not: the state folder was empty, or one elsewhere has
+        // ruled since. (A start that was killed as it claimed looks the same, and loses a little time.)
+        let isBehind = try journal.generation() < newest
+        generation = try Generation.claim(after: journal.generation(), in: output)
+        guard isBehind || isAsked || place != database else {
+            try journal.note(generation: generation)
+            (self.journal, self.plan, report) = (journal, plan, nil)
+            return
+        }
         // An earlier coordinator stops, or stops acknowledging, when it cannot see that it still rules.
         if newest > 0, try !output.exists(RunEnd.name(generation: newest)) {
             Thread.sleep(forTimeInterval: configuration.takeoverWait / .seconds(1))
@@ -49,7 +52,9 @@ struct RunOpening {
             log: configuration.log
         ).recover()
         report.backup = backup
-        if isEmpty {
+        // Not before: a start that is killed while it reads is still behind.
+        try journal.note(generation: generation)
+        if place != database {
             try journal.close()
             guard rename(place, database) == 0 else {
                 throw CoordinatorError(
@@ -71,12 +76,6 @@ struct RunOpening {
             path: path, run: configuration.manifest.name, stages: plan.stages, shards: plan.shards)
         plan.shards = journal.shards
         return (journal, plan)
-    }
-
-    private static func claim(_ journal: LedgerJournal, _ output: ObjectStore) throws -> UInt64 {
-        let generation = try Generation.claim(after: journal.generation(), in: output)
-        try journal.note(generation: generation)
-        return generation
     }
 }
 

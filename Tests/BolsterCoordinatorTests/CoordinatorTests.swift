@@ -137,6 +137,28 @@ import Testing
         _ = try running.value()
     }
 
+    @Test("A frame from a later generation that nobody has claimed does not stop the coordinator")
+    func falseRumour() throws {
+        let folder = TemporaryFolder()
+        let (coordinator, running) = try start(configuration(in: folder))
+        let socket = try DealerSocket(connect: coordinator.endpoint, identity: Array("x".utf8), security: nil)
+        let lie = WorkerFrame(
+            worker: WorkerID("x"), incarnation: 1, generation: .max, message: .statusRequest)
+        _ = try socket.send(lie.encode())
+        _ = try socket.send(
+            WorkerFrame(worker: WorkerID("x"), incarnation: 1, generation: 0, message: .statusRequest)
+                .encode())
+        var answers = 0
+        try socket.run(tick: .seconds(5)) { frames, _ in
+            answers += frames.count
+            socket.stop()
+            return []
+        }
+        #expect(answers == 1)
+        coordinator.stop()
+        #expect(try running.value() == .stopped)
+    }
+
     @Test("Drain ends the run when the leases are back") func drain() throws {
         let folder = TemporaryFolder()
         let (coordinator, running) = try start(configuration(in: folder))

@@ -61,6 +61,17 @@ import Testing
         #expect(status.stages.map(\.samples) == [18, 18, 18])
     }
 
+    @Test("A state folder that another one has overtaken takes what was made since") func overtaken() throws {
+        let first = try Coordinator(configuration(in: folder, state: "old"))
+        let running = Running { try first.run { _ in } }
+        let worker = try SocketWorker("a", endpoint: first.endpoint, commitsMax: 4, output: output)
+        try Running { try worker.run() }.value()
+        first.stop()
+        #expect(try running.value() == .stopped)
+        #expect(try !run("new").isEmpty)
+        #expect(try run("old").isEmpty)
+    }
+
     @Test("A damaged copy is passed over for the one before it") func damagedCopy() throws {
         _ = try run()
         try output.write("ledger/99999999-000001.sqlite", Array("not a ledger, and long enough".utf8))
