@@ -17,6 +17,7 @@ final class ModelShelf {
     private var captioners: [Int: LoadedCaptioner] = [:]
     private var ensemble: TeacherEnsemble?
     private let probeEvery: Int
+    private let cacheMemory: Int?
     private var schedules: [Models: ProbeSchedule] = [:]
 
     /// Models that are proved together.
@@ -27,8 +28,9 @@ final class ModelShelf {
 
     init(
         manifest: Manifest, manifestDirectory: String, device: Device, threads: Int, cache: String?,
-        probeEvery: Int = 0, runtime: InferenceRuntime, log: Logger
+        probeEvery: Int = 0, cacheMemory: Int? = nil, runtime: InferenceRuntime, log: Logger
     ) throws {
+        self.cacheMemory = cacheMemory
         self.probeEvery = probeEvery
         self.manifest = manifest
         self.manifestDirectory = manifestDirectory
@@ -62,7 +64,8 @@ final class ModelShelf {
         if let captioner = captioners[index] { return captioner }
         log.info("loading a captioner", metadata: [LogKey.model: "\(package.name)"])
         try package.verifyFiles()
-        let captioner = try Captioner(package, runtime: runtime, device: device, threads: threads)
+        let captioner = try Captioner(
+            package, runtime: runtime, device: device, threads: threads, cacheMemory: cacheMemory)
         try captioner.runProbe()
         let loaded = LoadedCaptioner(captioner, batch: manifest.captioners[index].batch)
         captioners[index] = loaded

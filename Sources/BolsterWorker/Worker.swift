@@ -146,7 +146,8 @@ private final class Computation {
         let models = try ModelShelf(
             manifest: manifest, manifestDirectory: welcome.manifestDirectory, device: configuration.device,
             threads: configuration.threads, cache: configuration.cache,
-            probeEvery: configuration.probeEvery, runtime: runtime, log: log)
+            probeEvery: configuration.probeEvery, cacheMemory: configuration.cacheMemory, runtime: runtime,
+            log: log)
         let selection = try SampleSelection.load(manifest, manifestDirectory: welcome.manifestDirectory)
         let stages = manifest.stages(modelDigests: models.digests, selection: selection)
         let fingerprints = Dictionary(

@@ -24,6 +24,8 @@ package struct WorkerConfiguration: Sendable {
     /// Chunks of a stage between two probes of its models; 0 proves them at loading only.
     package var probeEvery = Self.probeEveryDefault
     package static let probeEveryDefault = 64
+    /// Bytes that the captions decoded side by side may take; nil for as many as the manifest's batch needs.
+    package var cacheMemory: Int?
     /// The process that watches over this one; when it is gone, this one ends too.
     package var parent: Int32?
     /// Without a word from the coordinator for so long, the worker gives up.

@@ -46,6 +46,9 @@ struct Work: ParsableCommand {
     @Option(help: "Chunks of a stage between two probes of its models; 0 proves them at loading only.")
     var probeEvery = WorkerConfiguration.probeEveryDefault
 
+    @Option(help: "Megabytes that captions decoded side by side may take; fewer are, if need be.")
+    var cacheMemory: Int?
+
     @Option(help: "Minutes without a word from the coordinator after which the worker gives up.")
     var giveUpAfter = 30
 
@@ -63,6 +66,9 @@ struct Work: ParsableCommand {
             throw ValidationError("--grace takes 0 to 86400 seconds, not \(grace)")
         }
         if !place.isGiven { throw ValidationError("give --coordinator ENDPOINT or --rendezvous DIR") }
+        if let cacheMemory, cacheMemory < 1 {
+            throw ValidationError("--cache-memory takes megabytes from 1, not \(cacheMemory)")
+        }
         if probeEvery < 0 { throw ValidationError("--probe-every takes a number from 0, not \(probeEvery)") }
         _ = try deviceList()
     }
@@ -98,6 +104,7 @@ struct Work: ParsableCommand {
         configuration.rendezvous = place.rendezvous.map(absolutePath)
         configuration.grace = .seconds(grace)
         configuration.probeEvery = probeEvery
+        configuration.cacheMemory = cacheMemory.map { $0 << 20 }
         configuration.labels = labels.split(separator: ",").map(String.init)
         let worker = Worker(configuration)
         let signals = StopSignals(
@@ -150,6 +157,7 @@ struct Work: ParsableCommand {
         if let cache { arguments += ["--cache", cache] }
         arguments += ["--grace", "\(grace)"]
         arguments += ["--probe-every", "\(probeEvery)"]
+        if let cacheMemory { arguments += ["--cache-memory", "\(cacheMemory)"] }
         if !labels.isEmpty { arguments += ["--labels", labels] }
         arguments += place.arguments
         return arguments
