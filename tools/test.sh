@@ -149,6 +149,8 @@ counted count_python_tests "python tests" "$BOLSTER_PYTHON" -m unittest discover
 check "tests build" build --build-tests
 counted count_swift_tests "swift tests" swift test --skip-build --disable-xctest
 if [ "$full" = 1 ]; then
+    check "embeddings of a ViT-L/14" \
+        env BOLSTER_FULL=1 swift test --skip-build --disable-xctest --filter TeacherTests/largeAccuracy
     check "memory with a 4 GB shard" \
         "$BOLSTER_PYTHON" tools/benchmarks/memory.py "$BOLSTER_BINARY" "$root/.build/memory-check"
     check "reading a 4 GB shard" \
