@@ -81,7 +81,7 @@ struct ProgressLines {
 
     /// "12.8 M", "14.2 k", "9876".
     static func countText(_ count: Int) -> String {
-        for (size, unit) in [(1e12, "T"), (1e9, "G"), (1e6, "M"), (1e4, "k")] where Double(count) >= size {
+        for (size, unit) in [(1e12, "T"), (1e9, "B"), (1e6, "M"), (1e4, "k")] where Double(count) >= size {
             let value = Double(count) / (unit == "k" ? 1e3 : size)
             return String(
                 format: value >= 100 ? "%.0f \(unit)" : value >= 10 ? "%.1f \(unit)" : "%.2f \(unit)", value)

@@ -5,7 +5,7 @@ const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 /** 12,800,000 as "12.8 M"; below ten thousand as it is. */
 export function count(value) {
   if (value === null || value === undefined) return "–";
-  for (const [size, unit] of [[1e12, "T"], [1e9, "G"], [1e6, "M"]]) {
+  for (const [size, unit] of [[1e12, "T"], [1e9, "B"], [1e6, "M"]]) {
     if (value >= size) return `${(value / size).toPrecision(3)} ${unit}`;
   }
   return value >= 1e4 ? `${(value / 1e3).toPrecision(3)} k` : whole.format(value);
