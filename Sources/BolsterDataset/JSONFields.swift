@@ -16,8 +16,8 @@ struct JSONFields {
         var expected: String
     }
 
-    /// - Parameter line: an object with nothing but blanks around it. Only what tells fields apart is checked;
-    ///   values themselves may still be no JSON.
+    /// - Parameter line: an object with nothing but blanks around it. Only what tells fields apart is
+    ///   checked; values themselves may still be no JSON.
     init(_ line: UnsafeRawBufferPointer) throws(Malformed) {
         var scanner = Scanner(line: line)
         scanner.skipBlanks()

@@ -10,8 +10,8 @@ import Glibc
 /// base64, also with a "data:…;base64," before it. What is no base64 is a member of no bytes, so that the
 /// sample is skipped as undecodable. All other fields become the sample's `json` member, as they stand.
 ///
-/// A sample's bytes are its line, line break included. Blank lines are passed over. A line that is no object, or
-/// an end without a whole line, is damage: the samples before it come out first.
+/// A sample's bytes are its line, line break included. Blank lines are passed over. A line that is no object,
+/// or an end without a whole line, is damage: the samples before it come out first.
 package struct JSONLSampleReader {
     private let shard: String
     private let limits: TarSampleReader.Limits
@@ -20,9 +20,7 @@ package struct JSONLSampleReader {
     private var line: [UInt8] = []
     private var nextIndex: Int
     private var keys: SeenKeys
-    private var complete: [Sample] = []
-    private var completeHead = 0
-    private var failure: DatasetError?
+    private var queue = SampleQueue()
     private var isFinished = false
 
     /// Starts at a line's beginning, where the sample `firstSample` stands.
@@ -40,7 +38,7 @@ package struct JSONLSampleReader {
     /// Takes the bytes that follow the last ones.
     package mutating func append(_ bytes: UnsafeRawBufferPointer) {
         precondition(!isFinished, "bytes after the end of the shard was declared")
-        guard failure == nil else { return }
+        guard queue.failure == nil else { return }
         do throws(DatasetError) {
             var rest = bytes[...]
             while let end = Self.lineBreak(in: rest) {
@@ -59,7 +57,7 @@ package struct JSONLSampleReader {
                     "a line has more than \(limits.sampleBytesMax) bytes, the most that is read; split it")
             }
         } catch {
-            failure = error
+            queue.failure = error
         }
     }
 
@@ -71,15 +69,15 @@ package struct JSONLSampleReader {
     package mutating func finish() {
         guard !isFinished else { return }
         isFinished = true
-        guard failure == nil else { return }
+        guard queue.failure == nil else { return }
         do throws(DatasetError) {
             if !line.isEmpty { try endCollectedLine(hasBreak: false) }
         } catch {
             guard error.code == .damagedShard else {
-                failure = error
+                queue.failure = error
                 return
             }
-            failure = DatasetError(
+            queue.failure = DatasetError(
                 .truncatedShard, source: shard, offset: error.offset,
                 "the last line is no whole JSON object: the shard is truncated. Copy or write it again")
         }
@@ -87,20 +85,7 @@ package struct JSONLSampleReader {
 
     /// The next sample; nil where it needs more bytes or, after `finish`, at the end. Throws what is wrong
     /// with the shard once every sample before it is out.
-    package mutating func next() throws(DatasetError) -> Sample? {
-        if completeHead < complete.count {
-            defer {
-                completeHead += 1
-                if completeHead == complete.count {
-                    complete.removeAll(keepingCapacity: true)
-                    completeHead = 0
-                }
-            }
-            return complete[completeHead]
-        }
-        if let failure { throw failure }
-        return nil
-    }
+    package mutating func next() throws(DatasetError) -> Sample? { try queue.next() }
 
     // MARK: Lines
 
@@ -126,7 +111,7 @@ package struct JSONLSampleReader {
     ) throws(DatasetError) {
         let end = offset + Int64(line.count) + (hasBreak ? 1 : 0)
         if !line.allSatisfy({ $0 == 32 || $0 == 9 || $0 == 13 }) {
-            complete.append(try sample(line, end: end))
+            queue.append(try sample(line, end: end))
             nextIndex += 1
         }
         offset = end
@@ -155,7 +140,7 @@ package struct JSONLSampleReader {
             guard Int64(bytes.count) <= limits.memberBytesMax else {
                 throw DatasetError(
                     .tooLarge, source: shard, offset: offset, member: key,
-                    "the image has \(bytes.count) bytes, and \(limits.memberBytesMax) are the most that is read"
+                    "the image has \(bytes.count) bytes, and \(limits.memberBytesMax) are the most"
                 )
             }
             let kind = Self.extensionName(of: bytes)

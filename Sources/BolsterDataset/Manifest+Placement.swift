@@ -1,5 +1,5 @@
-/// What a worker must have said of itself to be given a stage: labels of `bolster work --labels`, or what every
-/// worker says unasked: its device ("cuda:3"), the device's type ("cuda") and its host's name.
+/// What a worker must have said of itself to be given a stage: labels of `bolster work --labels`, or what
+/// every worker says unasked: its device ("cuda:3"), the device's type ("cuda") and its host's name.
 ///
 ///     placement: {captions.syn_text: [a100], views: [cuda]}
 ///

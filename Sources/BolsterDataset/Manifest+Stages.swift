@@ -19,7 +19,8 @@ extension Manifest {
     private static let version = 1
 
     /// All stages, each behind the one that it reads. `modelDigests` has the digest of each model package by
-    /// its path as written, `selection` what `input.keep` names; a missing one is the caller's error and traps.
+    /// its path as written, `selection` what `input.keep` names; a missing one is the caller's error and
+    /// traps.
     package func stages(
         modelDigests: [String: SHA256Digest], selection chosen: SampleSelection? = nil
     ) -> [Stage] {

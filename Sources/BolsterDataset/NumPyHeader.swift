@@ -1,6 +1,7 @@
 /// The header of a NumPy ".npy" file (format versions 1 to 3):
 ///
-///     \x93NUMPY  major minor  length (2 or 4 bytes, little-endian)  {'descr': …, 'fortran_order': …, 'shape': …}
+///     \x93NUMPY  major minor  length (2 or 4 bytes, little-endian)
+///     {'descr': …, 'fortran_order': …, 'shape': …}
 ///
 /// It is a Python literal; only what NumPy itself writes is understood.
 struct NumPyHeader: Equatable {
@@ -51,8 +52,8 @@ struct NumPyHeader: Equatable {
         return type.hasPrefix("[") && parts.count == 9 && parts[3] == "<u8" && parts[7] == "<u8"
     }
 
-    /// The value of a key of a Python dictionary: a string without its quotes, or a word, a list or a tuple as
-    /// it stands.
+    /// The value of a key of a Python dictionary: a string without its quotes, or a word, a list or a tuple
+    /// as it stands.
     private static func value(of key: String, in text: String) -> String? {
         guard let place = text.range(ofFirst: "'\(key)':") else { return nil }
         let rest = text[place.upperBound...].drop { $0 == " " }

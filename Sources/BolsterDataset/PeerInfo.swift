@@ -4,8 +4,8 @@ import Foundation
 ///
 ///     {"name": "out/set", "lengths": {"out/set/00000000.jsonl": "512", …}, "totalLength": "512", …}
 ///
-/// RayGen writes each name below the path that it was told to write to, without its first slash, so that its own
-/// reader does not find them. Here a name is resolved against the folder that the file lies in.
+/// RayGen writes each name below the path that it was told to write to, without its first slash, so that its
+/// own reader does not find them. Here a name is resolved against the folder that the file lies in.
 package enum PeerInfo {
     /// The shards' names, sorted by their bytes: relative to the file's folder, absolute, or URLs.
     package static func shards(_ bytes: [UInt8], source: String) throws(DatasetError) -> [String] {

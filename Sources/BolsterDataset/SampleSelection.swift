@@ -1,7 +1,7 @@
 import BolsterDeterminism
 
-/// Which samples a run works on: those whose uid a file names. A sample that is not selected keeps its place in
-/// its shard and its chunk, and every stage's record says of it that it was not selected.
+/// Which samples a run works on: those whose uid a file names. A sample that is not selected keeps its place
+/// in its shard and its chunk, and every stage's record says of it that it was not selected.
 package struct SampleSelection: Sendable {
     /// The field of a sample's JSON that holds its uid; `keyField` for the sample's key.
     package let field: String

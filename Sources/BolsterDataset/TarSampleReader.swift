@@ -42,9 +42,7 @@ package struct TarSampleReader {
     private var memberOffsets: [Int64] = []
     private var nextIndex: Int
     private var keys: SeenKeys
-    private var complete: [Sample] = []
-    private var completeHead = 0
-    private var failure: DatasetError?
+    private var queue = SampleQueue()
     private var isFinished = false
 
     /// Starts at `startOffset` of the shard, which must be 0, a sample's start or the end of the one before,
@@ -62,7 +60,7 @@ package struct TarSampleReader {
     /// Takes the bytes that follow the last ones. They are copied once, into their member.
     package mutating func append(_ bytes: UnsafeRawBufferPointer) {
         precondition(!isFinished, "bytes after the end of the shard was declared")
-        guard failure == nil else { return }
+        guard queue.failure == nil else { return }
         do {
             var rest = bytes[...]
             while !rest.isEmpty {
@@ -70,7 +68,7 @@ package struct TarSampleReader {
                 rest = rest.dropFirst(taken)
             }
         } catch {
-            failure = error
+            queue.failure = error
         }
     }
 
@@ -82,27 +80,14 @@ package struct TarSampleReader {
     package mutating func finish() {
         guard !isFinished else { return }
         isFinished = true
-        guard failure == nil else { return }
+        guard queue.failure == nil else { return }
         if case .end = expecting { return }
-        failure = truncation()
+        queue.failure = truncation()
     }
 
     /// The next sample; nil where it needs more bytes or, after `finish`, at the end. Throws what is wrong
     /// with the shard once every sample before it is out.
-    package mutating func next() throws(DatasetError) -> Sample? {
-        if completeHead < complete.count {
-            defer {
-                completeHead += 1
-                if completeHead == complete.count {
-                    complete.removeAll(keepingCapacity: true)
-                    completeHead = 0
-                }
-            }
-            return complete[completeHead]
-        }
-        if let failure { throw failure }
-        return nil
-    }
+    package mutating func next() throws(DatasetError) -> Sample? { try queue.next() }
 
     // MARK: Bytes
 
@@ -325,7 +310,7 @@ package struct TarSampleReader {
     private mutating func completeCurrent() {
         guard let sample = current else { return }
         current = nil
-        complete.append(sample)
+        queue.append(sample)
         nextIndex += 1
     }
 

@@ -2,8 +2,8 @@ import BolsterDeterminism
 
 /// A set of samples' uids, as DataComp's subset files hold it.
 ///
-/// A uid of 32 hexadecimal digits is a number of 128 bits. Any other text is taken by the first 128 bits of its
-/// SHA-256, so that every uid costs 16 bytes, whatever it looks like: 12.8 million are 205 MB.
+/// A uid of 32 hexadecimal digits is a number of 128 bits. Any other text is taken by the first 128 bits of
+/// its SHA-256, so that every uid costs 16 bytes, whatever it looks like: 12.8 million are 205 MB.
 package struct UIDSet: Sendable, Equatable {
     /// Sorted, each once.
     private let numbers: [UInt128]

@@ -49,9 +49,9 @@ package struct AtomicFileWriter: ~Copyable {
 
     /// Makes the file durable under its name, replacing what was there.
     ///
-    /// - Parameter durably: false does not wait for the disk. The name still appears with the whole content or
-    ///   not at all as long as the machine runs; a power failure can leave it with less, so that whoever goes
-    ///   on after a start of the machine must compare it with what was written.
+    /// - Parameter durably: false does not wait for the disk. The name still appears with the whole content
+    ///   or not at all as long as the machine runs; a power failure can leave it with less, so that whoever
+    ///   goes on after a start of the machine must compare it with what was written.
     package consuming func commit(durably: Bool = true) throws(StorageError) {
         if durably {
             do {

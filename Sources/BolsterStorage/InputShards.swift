@@ -9,9 +9,9 @@ package enum InputShards {
     private static let shownMax = 20
 
     /// All shards in the order of the patterns, a glob's sorted by their bytes. Relative patterns start from
-    /// `manifestDirectory`, those of a list file (".txt") or an "info.json" from the list's own folder. Throws
-    /// every missing shard and empty pattern at once, shards of equal name (records and output are named by
-    /// it), and an empty result.
+    /// `manifestDirectory`, those of a list file (".txt") or an "info.json" from the list's own folder.
+    /// Throws every missing shard and empty pattern at once, shards of equal name (records and output are
+    /// named by it), and an empty result.
     package static func find(
         patterns: [String], manifestDirectory: String
     ) throws(StorageError) -> [Shard] {

@@ -85,9 +85,11 @@ struct ObjectStorageTests {
         _ = try s3.script(
             """
             for path in sys.argv[1:]:
-                s3.put_object(Bucket="bucket", Key="corpus/" + path.rsplit("/", 1)[1], Body=open(path, "rb").read())
+                key = "corpus/" + path.rsplit("/", 1)[1]
+                s3.put_object(Bucket="bucket", Key=key, Body=open(path, "rb").read())
             for method, match, kind in [("PUT", "records/", "status"), ("PUT", "records/", "lost"),
-                    ("GET", "corpus/", "truncate"), ("PUT", "dataset/", "lost"), ("PUT", "generation/", "lost"),
+                    ("GET", "corpus/", "truncate"), ("PUT", "dataset/", "lost"),
+                    ("PUT", "generation/", "lost"),
                     ("HEAD", "corpus/", "status")]:
                 control("fault", json.dumps(dict(method=method, match=match, kind=kind, times=2, after=100000,
                     status=503, code="SlowDown")).encode())

@@ -3,38 +3,14 @@ import Testing
 
 @testable import BolsterStorage
 
-/// `metadata_server.py` as a process; it ends when this object goes.
-private final class MetadataServer {
-    let url: String
-    private let process = Process()
-    private let input = Pipe()
-
-    init() throws {
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path
-        process.arguments = [S3Server.python, folder + "/metadata_server.py"]
-        let output = Pipe()
-        process.standardOutput = output
-        process.standardInput = input
-        try process.run()
-        var line = Data()
-        while let byte = try output.fileHandleForReading.read(upToCount: 1), byte != Data("\n".utf8) {
-            line += byte
-        }
-        url = "http://127.0.0.1:\(String(decoding: line, as: UTF8.self))"
-    }
-
-    deinit { input.fileHandleForWriting.closeFile() }
-}
-
 @Suite("Credentials")
 struct CredentialTests {
     private let folder: ScratchFolder
-    private let server: MetadataServer
+    private let server: PythonProcess
 
     init() throws {
         folder = try ScratchFolder()
-        server = try MetadataServer()
+        server = try PythonProcess([PythonProcess.script("metadata_server.py")])
     }
 
     private func source(_ environment: [String: String]) throws -> CredentialSource {

@@ -4,8 +4,8 @@ import Testing
 
 @testable import BolsterStorage
 
-/// What tools/benchmarks/reading.sh runs, in release mode: how fast shards are read into samples from the page
-/// cache, in processor time of the one thread that reads.
+/// What tools/benchmarks/reading.sh runs, in release mode: how fast shards are read into samples from the
+/// page cache, in processor time of the one thread that reads.
 @Suite(.enabled(if: ProcessInfo.processInfo.environment["BOLSTER_BENCHMARKS"] != nil), .serialized)
 struct ReadingBenchmark {
     private static let samples = 3000

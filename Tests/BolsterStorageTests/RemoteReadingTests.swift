@@ -143,33 +143,23 @@ struct WebServerTests {
     }
 }
 
-/// `python -m http.server` over a folder; killed with this object.
+/// Python's own file server over a folder, which knows no ranges.
 final class FileServer {
-    let url: String
-    private let process = Process()
+    private let process: PythonProcess
+
+    var url: String { process.url }
 
     init(folder: String) throws {
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         let script = """
-            import functools, http.server, sys
+            import functools, http.server, sys, threading
             class Quiet(http.server.SimpleHTTPRequestHandler):
                 def log_message(self, *_): pass
             server = http.server.ThreadingHTTPServer(
                 ("127.0.0.1", 0), functools.partial(Quiet, directory=sys.argv[1]))
             print(server.server_port, flush=True)
+            threading.Thread(target=lambda: (sys.stdin.read(), server.shutdown()), daemon=True).start()
             server.serve_forever()
             """
-        process.arguments = [S3Server.python, "-c", script, folder]
-        let output = Pipe()
-        process.standardOutput = output
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        var line = Data()
-        while let byte = try output.fileHandleForReading.read(upToCount: 1), byte != Data("\n".utf8) {
-            line += byte
-        }
-        url = "http://127.0.0.1:\(String(decoding: line, as: UTF8.self))"
+        process = try PythonProcess(["-c", script, folder])
     }
-
-    deinit { process.terminate() }
 }

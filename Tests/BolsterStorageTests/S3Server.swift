@@ -7,44 +7,17 @@ import Testing
 /// `tools/tests/s3_server.py` as a process: moto behind a front that verifies signatures and does harm on
 /// request. It ends when this object goes.
 final class S3Server: Sendable {
-    static let python = ProcessInfo.processInfo.environment["BOLSTER_PYTHON"] ?? "python3"
-
     /// Whether this machine's Python has what the server needs.
-    static let isAvailable: Bool = {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = [python, "-c", "import moto.server, botocore"]
-        process.standardError = FileHandle.nullDevice
-        do { try process.run() } catch { return false }
-        process.waitUntilExit()
-        return process.terminationStatus == 0
-    }()
+    static let isAvailable = PythonProcess.has("moto.server, botocore")
 
     /// Of all tests: started once, ended with the test process.
     static let shared = Result { try S3Server() }
 
-    let port: Int
-    private let process = Process()
-    private let input = Pipe()
+    private let process: PythonProcess
 
-    init() throws {
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().path + "/../.."
-        process.arguments = [Self.python, root + "/tools/tests/s3_server.py"]
-        let output = Pipe()
-        process.standardOutput = output
-        process.standardInput = input
-        try process.run()
-        var line = Data()
-        while let byte = try output.fileHandleForReading.read(upToCount: 1), byte != Data("\n".utf8) {
-            line += byte
-        }
-        port = try #require(Int(String(decoding: line, as: UTF8.self)))
-    }
+    var url: String { process.url }
 
-    deinit { input.fileHandleForWriting.closeFile() }
-
-    var url: String { "http://127.0.0.1:\(port)" }
+    init() throws { process = try PythonProcess([PythonProcess.script("tools/tests/s3_server.py")]) }
 
     /// The environment of a process that may use the server.
     var environment: [String: String] {

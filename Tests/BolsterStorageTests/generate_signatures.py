@@ -51,7 +51,9 @@ def signed(case, token):
     url = "https://host.example:9000" + "/".join(map(quoted, path.split("/")))
     if query:
         url += "?" + "&".join(f"{quoted(name)}={quoted(value)}" for name, value in query)
-    request = botocore.awsrequest.AWSRequest(method=method, url=url, headers=dict(headers), data=body.encode())
+    request = botocore.awsrequest.AWSRequest(
+        method=method, url=url, headers=dict(headers), data=body.encode()
+    )
     request.context["client_config"] = botocore.config.Config(s3={"payload_signing_enabled": True})
     credentials = botocore.credentials.Credentials("AKIDEXAMPLE", "a secret/with+signs", token)
     botocore.auth.S3SigV4Auth(credentials, "s3", "eu-test-1").add_auth(request)

@@ -1,4 +1,4 @@
-"""Container credentials, instance metadata (version 2) and STS's web identity, each as strict as the real one."""
+"""Container credentials, instance metadata and STS's web identity, each as strict as the real one."""
 
 import http.server
 import json
@@ -29,7 +29,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         if self.path == "/container":
             Handler.asked += 1
             allowed = self.headers.get("Authorization") == "Bearer x"
-            return self.reply(200 if allowed else 401, json.dumps(dict(ANSWER, AccessKeyId=f"C{Handler.asked}")))
+            answer = dict(ANSWER, AccessKeyId=f"C{Handler.asked}")
+            return self.reply(200 if allowed else 401, json.dumps(answer))
         if self.path == "/soon":
             Handler.asked += 1
             soon = dict(ANSWER, AccessKeyId=f"S{Handler.asked}", Expiration="2026-01-01T00:04:00Z")
@@ -44,7 +45,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.reply(200, json.dumps(ANSWER) if name == "my-role" else "my-role\n")
         if self.path == "/" and self.command == "POST":
             form = urllib.parse.parse_qs(body)
-            wanted = {"RoleArn": ["arn:a:role/r"], "WebIdentityToken": ["a.token+/="], "Version": ["2011-06-15"]}
+            wanted = {"RoleArn": ["arn:a:role/r"], "WebIdentityToken": ["a.token+/="]}
             if any(form.get(name) != value for name, value in wanted.items()):
                 return self.reply(400)
             return self.reply(

@@ -1,10 +1,10 @@
-"""An S3 server for tests: moto behind a front that verifies signatures with botocore and does harm on request.
+"""An S3 server for tests: moto behind a front that verifies signatures and does harm on request.
 
     s3_server.py            prints its port, serves until its standard input ends
 
 The bucket "bucket" is there. Keys, region and token are those of `KEYS` below. Control, unsigned:
 
-    POST /_control/fault    {"method": "GET", "match": "part of the path", "kind": …, "times": 2, "after": 1000}
+    POST /_control/fault    {"method": "GET", "match": "in the path", "kind": …, "times": 2, "after": 1000}
     POST /_control/region   us-west-2 in the body: requests signed for another one are refused
     GET  /_control/log      the requests so far, one JSON object a line
     POST /_control/clear    forgets faults and log
@@ -100,7 +100,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def refuse(self, status, code):
         headers = [("x-amz-bucket-region", State.region)] if code == "AuthorizationHeaderMalformed" else []
-        text = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>because &lt;test&gt;</Message></Error>"
+        text = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>a &lt;test&gt;</Message></Error>"
         self.reply(status, text.encode(), headers)
 
     def reset(self):
@@ -203,8 +203,9 @@ def main():
     server_of_moto.start()
     State.moto_address = server_of_moto.get_host_and_port()
     connection = http.client.HTTPConnection(*State.moto_address)
-    location = f"<CreateBucketConfiguration><LocationConstraint>{REGION}</LocationConstraint></CreateBucketConfiguration>"
-    connection.request("PUT", "/bucket", body=location)
+    place = f"<LocationConstraint>{REGION}</LocationConstraint>"
+    body = f"<CreateBucketConfiguration>{place}</CreateBucketConfiguration>"
+    connection.request("PUT", "/bucket", body=body)
     assert connection.getresponse().status == 200
     server = Server(("127.0.0.1", 0), Handler)
     print(server.server_port, flush=True)

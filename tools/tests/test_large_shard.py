@@ -57,7 +57,7 @@ ensemble:
     return int(output.splitlines()[0])
 
 
-@unittest.skipUnless(BINARY and os.environ.get("BOLSTER_FULL") == "1", "needs BOLSTER_FULL=1 and BOLSTER_BINARY")
+@unittest.skipUnless(BINARY and os.environ.get("BOLSTER_FULL") == "1", "BOLSTER_FULL, BOLSTER_BINARY")
 class LargeShardTest(unittest.TestCase):
     def test_memory_is_that_of_a_small_shard(self):
         with tempfile.TemporaryDirectory() as name:

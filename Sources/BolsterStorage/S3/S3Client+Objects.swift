@@ -94,12 +94,9 @@ extension S3Client {
                 else { throw malformed(prefix, "the listing") }
                 let etag = Self.unquoted(element.text(of: "ETag") ?? "")
                 let modified = element.text(of: "LastModified").flatMap(AWSCredentials.date)
-                found.append(
-                    (
-                        key,
-                        ObjectFacts(
-                            size: size, etag: etag, modified: modified.map { Int64($0.timeIntervalSince1970) })
-                    ))
+                let facts = ObjectFacts(
+                    size: size, etag: etag, modified: modified.map { Int64($0.timeIntervalSince1970) })
+                found.append((key, facts))
             }
             let next = page.text(of: "IsTruncated") == "true" ? page.text(of: "NextContinuationToken") : nil
             // A server that repeats itself must not keep us for ever.

@@ -17,8 +17,8 @@ struct S3Location: Sendable, Hashable {
         guard url.hasPrefix(Self.scheme), let bucket = parts.first, Self.isBucketName(bucket) else {
             throw StorageError(
                 .unsafeName, path: url,
-                "is no place in a bucket; expected s3://bucket/key, the bucket in lower-case letters, digits, "
-                    + "dots and hyphens")
+                "is no place in a bucket; expected s3://bucket/key, the bucket of letters, digits, dots "
+                    + "and hyphens")
         }
         self.bucket = String(bucket)
         key = parts.count > 1 ? String(parts[1]) : ""

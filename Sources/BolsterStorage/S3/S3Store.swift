@@ -60,7 +60,8 @@ struct S3Store: StoreBackend {
         let base = try S3Location(Folder.join(root, ""))
         let below = S3Location(bucket: base.bucket, key: base.key + prefix)
         return try client.get().list(below).compactMap { key, facts in
-            guard let name = String(key.utf8.dropFirst(base.key.utf8.count)), !name.isEmpty, !name.hasSuffix("/")
+            guard let name = String(key.utf8.dropFirst(base.key.utf8.count)), !name.isEmpty,
+                !name.hasSuffix("/")
             else { return nil }
             // What states no time is taken for new.
             return StoredObject(name: name, size: facts.size, modified: facts.modified ?? .max)
