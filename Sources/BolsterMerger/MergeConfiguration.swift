@@ -86,16 +86,17 @@ package struct MergeConfiguration: Sendable {
     }
 }
 
-/// One of several equal parts of a merge, for as many machines: every n-th shard from the i-th on.
+/// One of several equal parts of a merge, for as many machines: every n-th shard from the i-th on, counted
+/// from 0 as the indices of array and Indexed Jobs are.
 package struct MergePart: Sendable, Equatable, CustomStringConvertible {
-    /// From 1.
+    /// From 0.
     package let number: Int
     package let count: Int
 
-    /// Reads "i/n"; nil for anything but 1 ≤ i ≤ n.
+    /// Reads "i/n"; nil for anything but 0 ≤ i < n.
     package init?(_ text: String) {
         let parts = text.split(separator: "/", omittingEmptySubsequences: false).map { Int($0) }
-        guard parts.count == 2, let number = parts[0], let count = parts[1], number >= 1, number <= count
+        guard parts.count == 2, let number = parts[0], let count = parts[1], number >= 0, number < count
         else { return nil }
         self.number = number
         self.count = count
@@ -104,7 +105,7 @@ package struct MergePart: Sendable, Equatable, CustomStringConvertible {
     package var description: String { "\(number)/\(count)" }
 
     func shards(of all: [Shard]) -> [Shard] {
-        all.enumerated().filter { $0.offset % count == number - 1 }.map(\.element)
+        all.enumerated().filter { $0.offset % count == number }.map(\.element)
     }
 }
 

@@ -48,7 +48,7 @@ struct Join: ParsableCommand {
     @Option(help: "Shards that are joined at once. Default: the processors, at most eight.")
     var threads: Int?
 
-    @Option(help: "Join only the i-th of n parts, written i/n. --close ends the dataset.")
+    @Option(help: "Join only part i of n, written i/n, i from 0. --close ends the dataset.")
     var part: String?
 
     @Flag(help: "Join nothing: check that all shards are joined, and write the files beside them.")
@@ -67,7 +67,7 @@ struct Join: ParsableCommand {
         if let threads, threads < 1 { throw ValidationError("--threads needs a number from 1") }
         if indexMemory < 1 { throw ValidationError("--index-memory needs a number of MiB from 1") }
         if let part, MergePart(part) == nil {
-            throw ValidationError("--part is written i/n with i from 1 to n, such as 3/8, and not '\(part)'")
+            throw ValidationError("--part is written i/n with i from 0 to n - 1, such as 3/8, not '\(part)'")
         }
         if close && part != nil { throw ValidationError("--close ends the whole dataset: leave out --part") }
     }

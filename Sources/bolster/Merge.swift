@@ -47,7 +47,7 @@ struct Merge: ParsableCommand {
     @Option(help: "Shards that are merged at once. Default: the processors, at most eight.")
     var threads: Int?
 
-    @Option(help: "Merge only the i-th of n parts, written i/n: every n-th shard. --close ends the dataset.")
+    @Option(help: "Merge only part i of n, written i/n, i from 0. --close ends the dataset.")
     var part: String?
 
     @Flag(help: "Merge nothing: check that all shards are merged, and write the files beside them.")
@@ -61,7 +61,7 @@ struct Merge: ParsableCommand {
     func validate() throws {
         if let threads, threads < 1 { throw ValidationError("--threads needs a number from 1") }
         if let part, MergePart(part) == nil {
-            throw ValidationError("--part is written i/n with i from 1 to n, such as 3/8, and not '\(part)'")
+            throw ValidationError("--part is written i/n with i from 0 to n - 1, such as 3/8, not '\(part)'")
         }
         if close && part != nil { throw ValidationError("--close ends the whole dataset: leave out --part") }
     }

@@ -113,12 +113,12 @@ import Testing
         let run = try fixture()
         let whole = try run.merge(output: "whole")
         let merger = Merger(run.configuration(output: "parts"))
-        let first = try merger.run(part: MergePart("1/2"))
+        let first = try merger.run(part: MergePart("0/2"))
         #expect(first.shards.map(\.shard) == ["00000", "00002"])
         #expect(FileManager.default.fileExists(atPath: run.path("parts/info.json")) == false)
         let error = #expect(throws: MergerError.self) { try merger.close() }
         #expect(error?.code == .unfinished && error?.evidence == ["00001"])
-        _ = try merger.run(part: MergePart("2/2"))
+        _ = try merger.run(part: MergePart("1/2"))
         #expect(try merger.close() == whole)
         #expect(try run.contents("parts") == (try run.contents("whole")))
 
@@ -126,12 +126,12 @@ import Testing
         #expect(throws: MergerError.self) { try Merger(run.configuration(output: "parts")).close() }
     }
 
-    @Test("A part is i/n with 1 ≤ i ≤ n")
+    @Test("A part is i/n with 0 ≤ i < n")
     func partNames() {
-        for text in ["", "1", "0/2", "3/2", "a/b", "1/2/3", "-1/2", "1/0", "1/"] {
+        for text in ["", "1", "2/2", "3/2", "a/b", "1/2/3", "-1/2", "1/0", "1/"] {
             #expect(MergePart(text) == nil)
         }
-        #expect(MergePart("2/2")?.description == "2/2")
+        #expect(MergePart("0/2")?.description == "0/2")
     }
 
     @Test("A killed part's leftovers go, another part's stay")
@@ -142,7 +142,7 @@ import Testing
         let own = run.path("dataset/.00000.tar.1-x.tmp")
         let other = run.path("dataset/.00001.tar.1-x.tmp")
         for path in [own, other] { try Data([1]).write(to: URL(fileURLWithPath: path)) }
-        _ = try Merger(run.configuration()).run(part: MergePart("1/2"))
+        _ = try Merger(run.configuration()).run(part: MergePart("0/2"))
         #expect(FileManager.default.fileExists(atPath: own) == false)
         #expect(FileManager.default.fileExists(atPath: other))
     }
