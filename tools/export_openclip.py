@@ -230,8 +230,9 @@ def image_keys(preprocessing):
         "interpolation": preprocessing.get("interpolation", "bicubic"),
         "resize_mode": preprocessing.get("resize_mode", "shortest"),
     }
-    if keys["interpolation"] not in ("bicubic", "bilinear") or keys["resize_mode"] not in ("shortest", "squash"):
-        sys.exit(f"images are resized by {keys['interpolation']}, {keys['resize_mode']}: not exported")
+    ways = keys["interpolation"], keys["resize_mode"]
+    if ways[0] not in ("bicubic", "bilinear") or ways[1] not in ("shortest", "squash"):
+        sys.exit(f"images are resized by {ways[0]}, {ways[1]}: not exported")
     return keys
 
 

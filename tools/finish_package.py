@@ -23,9 +23,9 @@ import onnxruntime
 PROBES = 16
 TEXTS = [
     "a photo of a dog", "Two red apples on a wooden table.", "A & B &amp; C", "  spaces\tand\nlines  ",
-    "it's what they'd call \u201cquoted\u201d", "caf\u00e9 na\u00efve \u00fcber", "3.14159 and 2,718!!!", "", "a",
-    "UPPER CASE", "lower case", " ".join(["many"] * 200), "one, two; three", "under_score", "x-ray (test)",
-    "the end.",
+    "it's what they'd call \u201cquoted\u201d", "caf\u00e9 na\u00efve \u00fcber", "3.14159 and 2,718!!!",
+    "", "a", "UPPER CASE", "lower case", " ".join(["many"] * 200), "one, two; three", "under_score",
+    "x-ray (test)", "the end.",
 ]
 
 

@@ -25,8 +25,11 @@ class WideConvolution(nn.Module):
 
 
 def in_precision(module, kind):
-    """A copy of a module that computes in a type; the module itself for float32. ONNX has no convolution in bfloat16 before its operator
-    set 22, which few devices' kernels follow, so that those stay in float32."""
+    """A copy of a module that computes in a type; the module itself for float32.
+
+    ONNX has no convolution in bfloat16 before its operator set 22, which few devices' kernels follow, so that
+    those stay in float32.
+    """
     if kind == torch.float32:
         return module
     converted = copy.deepcopy(module).to(kind)

@@ -31,7 +31,7 @@ PROBE_TEXTS = [
     " ".join(["many"] * 200),
     "e\u0301 combining and \u212b ngstr\u00f6m",
 ]
-CLEANINGS = {"_clean_lower": "lower", "_clean_whitespace": "whitespace", "_clean_canonicalize": "canonicalize"}
+CLEANINGS = {f"_clean_{name}": name for name in ("lower", "whitespace", "canonicalize")}
 
 
 def write_tokenizer(tokenizer, out):
@@ -62,7 +62,8 @@ def write_byte_pairs(tokenizer, clean, out):
 def write_sentence_piece(tokenizer, clean, out):
     inner = getattr(tokenizer, "tokenizer", None)
     if inner is None or getattr(tokenizer, "tokenizer_mode", "") or not hasattr(inner, "backend_tokenizer"):
-        sys.exit(f"{type(tokenizer).__name__} is neither CLIP's tokenizer nor a SentencePiece one: not exported")
+        name = type(tokenizer).__name__
+        sys.exit(f"{name} is neither CLIP's tokenizer nor a SentencePiece one: not exported")
     import sentencepiece
     from sentencepiece import sentencepiece_model_pb2 as schema
 
@@ -84,7 +85,8 @@ def write_sentence_piece(tokenizer, clean, out):
         ours = rows(processor, keys, tokenizer.clean_fn(text), tokenizer.context_length)
         theirs = tokenizer([text])[0].tolist()
         if ours != theirs:
-            sys.exit(f"\"{text}\" becomes {ours[:12]}… with SentencePiece, {theirs[:12]}… in open_clip: no package")
+            sys.exit(
+                f"\"{text}\" becomes {ours[:12]}… in SentencePiece, {theirs[:12]}… in open_clip: no package")
     (out / "spiece.model").write_bytes(model)
     return keys, ["spiece.model"]
 
@@ -99,7 +101,7 @@ def rebuilt(description, inner, schema):
     """A SentencePiece model from a tokenizer.json, whose vocabulary, scores and character map are its own."""
     kind = description["model"]["type"]
     if kind not in ("Unigram", "BPE"):
-        sys.exit(f"tokenizer.json holds a {kind} model; Unigram or byte pairs of SentencePiece can be exported")
+        sys.exit(f"tokenizer.json holds a {kind} model; SentencePiece's Unigram or BPE can be exported")
     proto = schema.ModelProto()
     spec = proto.normalizer_spec
     spec.name = "user_defined"

@@ -1,4 +1,4 @@
-/// Which caption each slot of a batch decodes. Pure: what a model has to compute or copy comes back as a value.
+/// Which caption each slot of a batch decodes. Pure: what is to be computed or copied comes back as a value.
 ///
 ///     waiting (image, caption) in order ─► slot 0 … slot B-1 ─► finished texts
 ///

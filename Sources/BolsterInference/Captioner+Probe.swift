@@ -31,8 +31,8 @@ extension Captioner {
                 throw InferenceError(
                     .probeFailed,
                     "\(package.directory): the probe's image \(index) gives the tokens "
-                        + "\(tokens[index][0].dropFirst()), OpenCLIP gave \(expected.dropFirst()): this device "
-                        + "or build computes wrongly", file: package.path(package.probe))
+                        + "\(tokens[index][0].dropFirst()), OpenCLIP gave \(expected.dropFirst()): this "
+                        + "device or build computes wrongly", file: package.path(package.probe))
             }
         }
     }

@@ -44,7 +44,7 @@ package final class SentencePieceTokenizer: Sendable {
         guard size <= text.vocabularySize, end < size else {
             throw InferenceError(
                 .packageInvalid,
-                "\(file) has \(size) pieces; model.json says \(text.vocabularySize), with the end token \(end)",
+                "\(file) has \(size) pieces; model.json says \(text.vocabularySize), \(end) being the end",
                 file: file)
         }
     }

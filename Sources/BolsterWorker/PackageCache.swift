@@ -65,8 +65,8 @@ package struct PackageCache: Sendable {
         }
     }
 
-    /// Brings one file into the unfinished copy. What an earlier try has left is kept as the file's beginning;
-    /// where that turns out wrong, the file is fetched once more from its first byte.
+    /// Brings one file into the unfinished copy. What an earlier try has left is kept as the file's
+    /// beginning; where that turns out wrong, the file is fetched once more from its first byte.
     private func fetch(
         _ name: String, digest: SHA256Digest, of source: PackageSource, into partial: String
     ) throws {
@@ -134,7 +134,8 @@ package struct PackageCache: Sendable {
             .unwritable, "the cache cannot be written: \(String(cString: strerror(errno)))", evidence: path)
     }
 
-    /// Waits until a file's or folder's content is on the disk: a crash must not leave a copy that looks whole.
+    /// Waits until a file's or folder's content is on the disk: a crash must not leave a copy that only looks
+    /// whole.
     private static func settle(_ path: String) throws {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw unwritable(path) }

@@ -8,8 +8,8 @@ struct Doctor: ParsableCommand {
         abstract: "Say what is installed, found or missing here, and the command that mends it.",
         discussion: """
             With --model, each package's files are compared with their digests, its graphs are loaded on \
-            --device, and its probe is computed and compared. Exit code 0 when everything that a worker needs \
-            is there, 2 otherwise.
+            --device, and its probe is computed and compared. Exit code 0 when everything that a worker \
+            needs is there, 2 otherwise.
 
               bolster doctor --model models/vit-l-14 --model models/coca --device cuda:0
             """)

@@ -46,8 +46,8 @@ struct PackageListing {
         }
         line(
             "captions",
-            "up to \(shape.maximumLength) tokens, by \(shape.decoding.method.rawValue); \(shape.layers) layers "
-                + "and \(shape.crossLayers) across, \(shape.heads) heads of \(shape.headWidth), "
+            "up to \(shape.maximumLength) tokens, by \(shape.decoding.method.rawValue); \(shape.layers) "
+                + "layers and \(shape.crossLayers) across, \(shape.heads) heads of \(shape.headWidth), "
                 + "\(shape.imageTokens) tokens of an image")
     }
 }

@@ -105,8 +105,8 @@ def compare(name, arguments, model, pixels, package, images, minimum, folder):
         print(f"  {clock:4}: {rates}, ratio {theirs / ours:.1f}")
     full = report["rows"] / max(1, report["steps"] * min(arguments.batch, captions))
     print(
-        f"  Bolster: {report['steps']:.0f} steps, {report['rows']:.0f} rows, {report['shared_rows']:.0f} shared, "
-        f"batches {100 * full:.0f} % full on average")
+        f"  Bolster: {report['steps']:.0f} steps, {report['rows']:.0f} rows, "
+        f"{report['shared_rows']:.0f} shared, batches {100 * full:.0f} % full on average")
 
 
 def main():

@@ -149,7 +149,8 @@ class ExportTests(unittest.TestCase):
         for precision, element in (
             ("fp16", onnx.TensorProto.FLOAT16), ("bf16", onnx.TensorProto.BFLOAT16),
         ):
-            for name, model in (("clip", configuration), ("coca", coca(77)))[: 2 if precision == "fp16" else 1]:
+            models = {"clip": configuration} | ({"coca": coca(77)} if precision == "fp16" else {})
+            for name, model in models.items():
                 with self.subTest(precision=precision, model=name):
                     out, description, printed = self.export(
                         f"{name}-{precision}", model, "--precision", precision)
