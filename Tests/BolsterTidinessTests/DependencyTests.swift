@@ -34,7 +34,7 @@ import Testing
             "BolsterMerger",
             ["BolsterDataset", "BolsterDeterminism", "BolsterRecords", "BolsterStorage", "Logging"]
         ),
-        ("BolsterStatusPage", ["BolsterLeasing", "FlyingFox", "FlyingSocks", "Logging"]),
+        ("BolsterStatusPage", ["BolsterDeterminism", "BolsterLeasing", "Logging"]),
         (
             "BolsterReport",
             [
