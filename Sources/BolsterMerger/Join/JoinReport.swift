@@ -29,6 +29,15 @@ package struct JoinReport: Codable, Sendable, Equatable {
         }
     }
 
+    package struct Total: Codable, Sendable, Equatable {
+        package var input = 0
+        package var joined = 0
+        package var missing = 0
+        /// Of all joined shards.
+        package var bytes: Int64 = 0
+    }
+
+    package private(set) var total = Total()
     package private(set) var shards: [Shard] = []
     /// Source shards that could not be read to their end, by uid only.
     package var damage: [String] = []
@@ -36,14 +45,20 @@ package struct JoinReport: Codable, Sendable, Equatable {
     init(_ shards: [Shard], damage: [String]) {
         self.shards = shards
         self.damage = damage
+        for shard in shards {
+            total.input += shard.input
+            total.joined += shard.joined
+            total.missing += shard.missing
+            total.bytes += shard.bytes
+        }
     }
 
-    package var input: Int { shards.reduce(0) { $0 + $1.input } }
-    package var joined: Int { shards.reduce(0) { $0 + $1.joined } }
-    package var missing: Int { shards.reduce(0) { $0 + $1.missing } }
+    package var input: Int { total.input }
+    package var joined: Int { total.joined }
+    package var missing: Int { total.missing }
     package var withoutImage: Int { shards.reduce(0) { $0 + $1.withoutImage } }
     package var packedParameters: Int { shards.reduce(0) { $0 + $1.packedParameters } }
-    package var bytes: Int64 { shards.reduce(0) { $0 + $1.bytes } }
+    package var bytes: Int64 { total.bytes }
 
     /// Every shard was read to its end.
     package var isWhole: Bool { damage.isEmpty && shards.allSatisfy(\.damage.isEmpty) }

@@ -59,6 +59,7 @@ struct SampleWindow: ~Copyable {
                     return members
                 }
                 members.append(member)
+                try checkSize(members)
             case .end(let offset):
                 hasEnded = true
                 try check(members)
@@ -74,9 +75,9 @@ struct SampleWindow: ~Copyable {
         return UnsafeRawBufferPointer(rebasing: buffer[start..<(start + member.content.count)])
     }
 
-    /// Keys and extensions come once, and a sample is not too large.
+    /// Keys and extensions come once.
     private mutating func check(_ members: [TarScanner.Member]) throws(MergerError) {
-        guard let first = members.first, let last = members.last else { return }
+        guard let first = members.first else { return }
         guard seen.insert(XXH64Hasher.hash(of: Array(first.name.key.utf8))).inserted else {
             throw unreadable(
                 DatasetError(
@@ -84,19 +85,25 @@ struct SampleWindow: ~Copyable {
                     "the key was already there: the members of one sample must be adjacent and its key used "
                         + "once; write the shard sorted by name"))
         }
-        guard last.end - first.start <= limits.sampleBytesMax else {
-            throw unreadable(
-                DatasetError(
-                    .tooLarge, source: shard, offset: first.start,
-                    "'\(first.name.key)' has over \(limits.sampleBytesMax) bytes, the most that is read"
-                ))
-        }
         for (place, member) in members.enumerated()
         where members[..<place].contains(where: { $0.name.extension == member.name.extension }) {
             throw unreadable(
                 DatasetError(
                     .duplicateKey, source: shard, offset: member.start, member: member.name.full,
                     "the sample has a file of this extension already"))
+        }
+    }
+
+    /// Before its content is read.
+    private func checkSize(_ members: [TarScanner.Member]) throws(MergerError) {
+        guard let first = members.first, let last = members.last else { return }
+        guard last.end - first.start <= limits.sampleBytesMax, members.count <= limits.membersPerSampleMax
+        else {
+            throw unreadable(
+                DatasetError(
+                    .tooLarge, source: shard, offset: first.start, member: first.name.full,
+                    "its sample has over \(limits.sampleBytesMax) bytes or \(limits.membersPerSampleMax) "
+                        + "files, the most that is read"))
         }
     }
 
