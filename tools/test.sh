@@ -134,8 +134,11 @@ if [ "$torch" = 1 ]; then need "python with torch" tools/venv.sh --torch; else n
 export BOLSTER_PYTHON=$root/.tools/venv/bin/python
 check "format" swift format lint --strict --recursive Sources Tests Package.swift
 need "release build" build --configuration release --product bolster
+need "simulator build" build --configuration release --product bolster-simulator
 BOLSTER_BINARY=$(swift build --configuration release --show-bin-path)/bolster
 export BOLSTER_BINARY
+# One broken promise prints the seed that shows it.
+check "simulation, 5000 seeds" "$(dirname "$BOLSTER_BINARY")/bolster-simulator" --seeds 1..5000
 
 demo=$root/.build/demo-check
 rm -rf "$demo"

@@ -15,6 +15,8 @@ package enum Canary: String, CaseIterable, Sendable {
     case commitBeforeRecord
     /// Recovery leaves out the chunks of open units.
     case recoveryForgetsOpenChunks
+    /// A coordinator that takes over does not read the record files that are newer than its copy.
+    case recoveryReadsNoFiles
     /// A driver reports progress of a device that hangs.
     case hungDeviceReportsProgress
     /// Texts are computed from the newest caption file in the output instead of the one that counts.

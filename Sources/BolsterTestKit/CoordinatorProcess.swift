@@ -17,7 +17,6 @@ final class CoordinatorProcess {
     /// What happens every so often, in the coordinator's own time.
     struct Schedule {
         var tick: Duration
-        var fence: Duration
         var backup: Duration
         var overSince: Duration?
     }
@@ -36,6 +35,10 @@ final class CoordinatorProcess {
     var orders: [(peer: PeerID, request: OperatorRequest)] = []
     var frozenUntil: Duration = .zero
     var isServing = false
+    /// When it last saw that it rules, by its clock, and for how long it has heard nothing.
+    private var ruledAt: Duration
+    private var pausedSince: Duration?
+    private(set) var paused: Duration = .zero
     /// The tick for which a wake-up is in the queue.
     var tickPlanned: Duration?
 
@@ -47,9 +50,29 @@ final class CoordinatorProcess {
         self.host = host
         self.clock = clock
         let local = clock.local(now)
+        ruledAt = local
         generation = ledger.generation
-        schedule = Schedule(tick: local, fence: local + .seconds(5), backup: local + backupEvery)
+        schedule = Schedule(tick: local, backup: local + backupEvery)
         core = CoordinatorCore(ledger: ledger, welcome: welcome, log: Self.log, now: local)
+    }
+
+    /// The ledger's time: what the clock shows, less the times at which nothing was heard.
+    func local(_ now: Duration) -> Duration { clock.local(now) - paused }
+
+    /// Looks whether it still rules; false where that has not been seen for too long. Clocks run on while the
+    /// process is stopped, so a look that comes late is judged by when the last one was.
+    func look(isReachable: Bool, now: Duration) -> Bool {
+        let shown = clock.local(now)
+        if isReachable { ruledAt = shown }
+        guard shown - ruledAt <= FenceWatch.staleAfter else {
+            pausedSince = pausedSince ?? shown
+            return false
+        }
+        if let since = pausedSince {
+            paused += shown - since
+            pausedSince = nil
+        }
+        return true
     }
 
     private static let log = Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() }
@@ -61,7 +84,7 @@ final class CoordinatorProcess {
             IncomingFrame(peer: PeerID(routingID: Array("\($0.process)".utf8), key: $0.key), bytes: $0.bytes)
         }
         waiting = []
-        core.received(frames, now: clock.local(now), into: &batch)
+        core.received(frames, now: local(now), into: &batch)
         return batch
     }
 }

@@ -1,17 +1,18 @@
 /// What happens when, in virtual time: a binary heap. Events of one instant come in the order they were
-/// entered, so that a seed is one run.
+/// entered, so that a seed is one run. The heap moves small keys; the events lie still beside it.
 package struct EventQueue<Event> {
-    private struct Place {
-        let due: Duration
+    private struct Key {
+        /// Nanoseconds.
+        let due: Int64
         let order: UInt64
-        let event: Event
+        let place: Int
 
-        func precedes(_ other: Place) -> Bool {
-            due != other.due ? due < other.due : order < other.order
-        }
+        func precedes(_ other: Key) -> Bool { due != other.due ? due < other.due : order < other.order }
     }
 
-    private var heap: [Place] = []
+    private var heap: [Key] = []
+    private var events: [Event?] = []
+    private var free: [Int] = []
     private var entered: UInt64 = 0
 
     package init() {}
@@ -19,7 +20,20 @@ package struct EventQueue<Event> {
     package var isEmpty: Bool { heap.isEmpty }
 
     package mutating func insert(_ event: Event, due: Duration) {
-        heap.append(Place(due: due, order: entered, event: event))
+        let place: Int
+        if let spare = free.popLast() {
+            place = spare
+            events[place] = event
+        } else {
+            place = events.count
+            events.append(event)
+        }
+        // Rounded up: an event never comes before its time.
+        let (seconds, attoseconds) = due.components
+        heap.append(
+            Key(
+                due: seconds * 1_000_000_000 + (attoseconds + 999_999_999) / 1_000_000_000, order: entered,
+                place: place))
         entered += 1
         var child = heap.count - 1
         while child > 0, heap[child].precedes(heap[(child - 1) / 2]) {
@@ -43,6 +57,8 @@ package struct EventQueue<Event> {
             heap.swapAt(parent, least)
             parent = least
         }
-        return (first.due, first.event)
+        guard let event = events[first.place].take() else { return nil }
+        free.append(first.place)
+        return (.nanoseconds(first.due), event)
     }
 }

@@ -119,7 +119,15 @@ package struct JournalRows: Sendable {
         }
     }
 
-    /// The chunks of a unit that count, finished or not.
+    /// All chunks of a unit that count.
+    package func allChunks(_ unit: UnitID) -> CommittedChunks {
+        if let finished = finished[unit] { return finished }
+        var chunks = CommittedChunks()
+        for chunk in self.chunks[unit, default: [:]].values { chunks.insert(chunk) }
+        return chunks
+    }
+
+    /// The chunk of a unit that counts, finished or not.
     package func counted(_ unit: UnitID, _ chunk: Int) -> CommittedChunk? {
         chunks[unit]?[chunk] ?? finished[unit]?[chunk]
     }

@@ -3,9 +3,9 @@ import BolsterLeasing
 /// What somebody who stands beside the run can see: messages as they leave and arrive, what is durable, and
 /// what befalls processes. Never a ledger's opinion of itself.
 package enum Observation {
-    /// A coordinator begins, with these rows on its disk; `isRestored` where they came from a backup, or
-    /// where there was none and the disk was empty.
-    case coordinatorStarted(generation: UInt64, rows: JournalRows, isRestored: Bool)
+    /// A coordinator begins, with these rows on its disk; `isTakeover` where it made them of a copy and of
+    /// record files, because its own ledger was not the newest.
+    case coordinatorStarted(generation: UInt64, rows: JournalRows, isTakeover: Bool)
     /// A transaction is durable; `rows` are those before it.
     case journalled(generation: UInt64, [LedgerChange], rows: JournalRows)
     /// An answer leaves; `rows` are durable at that moment.

@@ -198,13 +198,7 @@ extension Simulation {
 
     private func commit(_ worker: WorkerProcess, _ record: StoredRecord) throws {
         let grant = worker.work!.grant
-        let shard = grant.unit.shard
-        let isLast = record.chunk == scenario.chunks(ofShard: shard) - 1
-        let result = ChunkResult(
-            chunk: record.chunk, digest: record.digest, bytes: 64,
-            samples: scenario.samples(of: record.chunk, shard: shard).count, skipped: record.skipped.count,
-            isLast: isLast,
-            rangeEnd: grant.reads == nil ? scenario.offset(of: record.chunk + 1, shard: shard) : 0)
+        let result = scenario.result(of: record)
         try act(worker, worker.session.machine.chunkFinished(grant, result, now: worker.clock.local(now)))
     }
 

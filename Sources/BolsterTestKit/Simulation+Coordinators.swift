@@ -5,7 +5,6 @@ import BolsterMessaging
 
 extension Simulation {
     private static let tickEvery: Duration = .seconds(1)
-    private static let fenceEvery: Duration = .seconds(5)
     private static let lingering: Duration = .milliseconds(1_500)
 
     var welcome: Welcome {
@@ -13,54 +12,6 @@ extension Simulation {
             manifest: "manifest", manifestDirectory: "/", output: "/out", run: "run",
             stages: scenario.plan.stages.map { .init(stage: $0.name, fingerprint: $0.fingerprint) },
             heartbeat: scenario.plan.limits.heartbeat, expires: scenario.plan.limits.expires)
-    }
-
-    // MARK: Start
-
-    /// As `Coordinator.init`: lock, restore, claim, replay, serve. Refused where another holds the folder.
-    func startCoordinator(_ host: Int) throws {
-        guard hosts[host].disk.holder == nil else { return }
-        guard !hosts[host].isCutFromStore else { return restartCoordinator(host, after: random.time(1, 5)) }
-        guard !isStale(host) else { return note("host \(host) has an old ledger: no start") }
-        let number = newProcess()
-        hosts[host].disk.holder = number
-        let isRestored = hosts[host].disk.rows.isEmpty
-        if isRestored, let copy = store.backups.last { hosts[host].disk.restore(copy.rows) }
-        if hosts[host].disk.rows.isEmpty {
-            hosts[host].disk.freeze(Array(scenario.plan.shards.prefix(scenario.shardsAtStart)))
-        }
-        let generation = claim(host)
-        hosts[host].disk.note(generation: generation)
-        let rows = hosts[host].disk.rows
-        let clock = newClock()
-        var plan = scenario.plan
-        plan.shards = rows.shards
-        var ledger = LeaseLedger(plan: plan, generation: generation)
-        let replayed = canary == .recoveryForgetsOpenChunks ? rows.withoutOpenChunks : rows
-        try replayed.replay(into: &ledger, now: clock.local(now))
-        let coordinator = CoordinatorProcess(
-            number: number, host: host, ledger: ledger, welcome: welcome, clock: clock,
-            backupEvery: scenario.backupEvery, now: now)
-        coordinators[number] = coordinator
-        hosts[host].process = number
-        currentHost = host
-        counts.coordinators += 1
-        note("coordinator \(number) of generation \(generation) starts on host \(host)")
-        try observe(.coordinatorStarted(generation: generation, rows: rows, isRestored: isRestored))
-        wake(coordinator)
-    }
-
-    /// The output's newest generation was claimed with another ledger than this host's.
-    private func isStale(_ host: Int) -> Bool {
-        let own = hosts[host].disk.rows.generation
-        return own > 0 && store.newestGeneration > own
-    }
-
-    private func claim(_ host: Int) -> UInt64 {
-        var generation = max(hosts[host].disk.rows.generation, store.newestGeneration) + 1
-        if canary == .generationClaimedTwice, generation > 1, coordinators.count > 0 { return generation - 1 }
-        while !store.claim(generation) { generation += 1 }
-        return generation
     }
 
     func restartCoordinator(_ host: Int, after time: Duration) {
@@ -99,6 +50,7 @@ extension Simulation {
             return
         }
         coordinator.isServing = false
+        guard try mayServe(coordinator) else { return }
         let rows = hosts[coordinator.host].disk.rows
         var commits: [Commit] = []
         for index in coordinator.waiting.indices {
@@ -117,11 +69,28 @@ extension Simulation {
         try write(batch, coordinator)
     }
 
+    /// As `FenceWatch`: whether it can be seen that this coordinator rules. While it cannot, what comes is not
+    /// heard, and no lease grows old.
+    private func mayServe(_ coordinator: CoordinatorProcess) throws -> Bool {
+        if !hosts[coordinator.host].isCutFromStore {
+            guard store.newestGeneration == coordinator.generation || canary == .generationUnchecked else {
+                try endCoordinator(coordinator, .lost, why: "a newer one rules")
+                return false
+            }
+        }
+        if coordinator.look(isReachable: !hosts[coordinator.host].isCutFromStore, now: now) { return true }
+        coordinator.waiting = []
+        let wait: Duration = .seconds(1)
+        try observe(.interrupted(wait))
+        events.insert(.serve(coordinator: coordinator.number), due: now + wait)
+        return false
+    }
+
     /// What is due besides frames. False when the process has ended.
     private func keepUp(
         _ coordinator: CoordinatorProcess, _ batch: inout CoordinatorCore.Batch
     ) throws -> Bool {
-        let local = coordinator.clock.local(now)
+        let local = coordinator.local(now)
         if local >= coordinator.schedule.tick {
             coordinator.schedule.tick = local + Self.tickEvery
             let before = batch.changes.count
@@ -130,15 +99,7 @@ extension Simulation {
             try observe(.ticked(generation: coordinator.generation, rows: hosts[coordinator.host].disk.rows))
             guard try !isEnding(coordinator, local, &batch) else { return false }
         }
-        let isReachable = !hosts[coordinator.host].isCutFromStore
-        if local >= coordinator.schedule.fence, isReachable {
-            coordinator.schedule.fence = local + Self.fenceEvery
-            if store.newestGeneration > coordinator.generation, canary != .generationUnchecked {
-                try endCoordinator(coordinator, .lost, why: "a newer one rules")
-                return false
-            }
-        }
-        if local >= coordinator.schedule.backup, isReachable {
+        if local >= coordinator.schedule.backup, !hosts[coordinator.host].isCutFromStore {
             coordinator.schedule.backup = local + scenario.backupEvery
             backUp(coordinator)
         }
@@ -236,7 +197,7 @@ extension Simulation {
         try answer(unsent, coordinator)
         try carryOut(coordinator)
         guard coordinator.unsent == nil, coordinators[number] != nil else { return }
-        let isLate = coordinator.clock.local(now) >= coordinator.schedule.tick
+        let isLate = coordinator.local(now) >= coordinator.schedule.tick
         if isLate || !coordinator.waiting.isEmpty { wake(coordinator) }
     }
 
@@ -257,7 +218,8 @@ extension Simulation {
         coordinator.tickPlanned = coordinator.schedule.tick
         events.insert(
             .serve(coordinator: coordinator.number),
-            due: max(now, coordinator.clock.world(coordinator.schedule.tick)) + .milliseconds(1))
+            due: max(now, coordinator.clock.world(coordinator.schedule.tick + coordinator.paused))
+                + .milliseconds(1))
     }
 
     private func answer(_ answers: [OutgoingFrame], _ coordinator: CoordinatorProcess) throws {

@@ -113,13 +113,21 @@ extension Simulation {
         random.element(of: coordinators.keys.sorted()).flatMap { coordinators[$0] }
     }
 
+    /// A start that is killed while it waits begins anew.
+    private func killTakeover() {
+        guard let host = hosts.indices.first(where: { hosts[$0].takeover != nil }) else { return }
+        hosts[host].takeover = nil
+        hosts[host].disk.holder = nil
+        restartCoordinator(host, after: random.time(0.1, 10))
+    }
+
     private func crash() -> StateDisk.Crash { random.element(of: StateDisk.Crash.allCases) ?? .lost }
 
     private func strikeCoordinator(_ fault: Fault) throws {
         note("\(fault) strikes")
         switch fault {
         case .killCoordinator:
-            guard let coordinator = coordinator() else { return }
+            guard let coordinator = coordinator() else { return killTakeover() }
             try endCoordinator(coordinator, crash(), why: "killed")
             if coordinator.host == currentHost {
                 restartCoordinator(currentHost, after: random.time(0.1, 40))
@@ -138,8 +146,8 @@ extension Simulation {
             if let number = hosts[currentHost].process, let coordinator = coordinators[number] {
                 try endCoordinator(coordinator, .lost, why: "its machine is gone")
             }
-            guard hosts[currentHost].disk.holder == nil else { return }
             hosts[currentHost].disk.lose()
+            hosts[currentHost].takeover = nil
             restartCoordinator(currentHost, after: random.time(0.1, 20))
         case .cutStore:
             guard let coordinator = coordinator() else { return }
@@ -209,7 +217,9 @@ extension Simulation {
             hosts[host].disk.isFull = false
             hosts[host].isCutFromStore = false
         }
-        if hosts[currentHost].process == nil { restartCoordinator(currentHost, after: .seconds(1)) }
+        if hosts.allSatisfy({ $0.process == nil && $0.takeover == nil }) {
+            restartCoordinator(currentHost, after: .seconds(1))
+        }
         for slot in slots.indices
         where !slots[slot].isStarting && !workers.values.contains(where: { $0.slot == slot }) {
             slots[slot].isStarting = true

@@ -18,6 +18,7 @@ package final class Simulation {
         case mend(Mending)
         case calm
         case startCoordinator(host: Int)
+        case takeOver(host: Int, process: Int)
         case serve(coordinator: Int)
         case synchronised(coordinator: Int)
         case startWorker(slot: Int)
@@ -46,6 +47,7 @@ package final class Simulation {
     struct Host {
         var disk = StateDisk()
         var process: Int?
+        var takeover: Takeover?
         var isCutFromStore = false
     }
 
@@ -133,6 +135,7 @@ package final class Simulation {
         case .mend(let mending): mend(mending)
         case .calm: becomeCalm()
         case .startCoordinator(let host): try startCoordinator(host)
+        case .takeOver(let host, let process): try takeOver(host, process)
         case .serve(let number): try serve(number)
         case .synchronised(let number): try synchronised(number)
         case .startWorker(let slot): try startWorker(slot, isTwin: false)

@@ -35,11 +35,7 @@ package struct StateDisk {
         }
     }
 
-    package mutating func freeze(_ shards: [ShardReference]) { rows.freeze(shards) }
-
-    package mutating func note(generation: UInt64) { rows.generation = generation }
-
-    /// An empty disk takes a copy of the ledger.
+    /// A start has made its ledger of a copy, of record files, or of nothing.
     package mutating func restore(_ copy: JournalRows) { rows = copy }
 
     package mutating func lose() {

@@ -2,9 +2,15 @@ import BolsterLeasing
 
 /// No answer leaves before what it says is durable.
 final class AnswersFollowTheJournal: Invariant {
+    /// What each epoch was granted for: a coordinator that took over may not have the lease's row.
+    private var units: [Epoch: UnitID] = [:]
+
     init() {}
 
     func observe(_ observation: Observation, now: Duration) throws(Violation) {
+        if case .journalled(_, let changes, _) = observation {
+            for case .granted(let unit, let record) in changes { units[record.epoch] = unit }
+        }
         // Process 0 is the forger: what it is told has no effect.
         guard case .answered(_, let process, let message, let rows) = observation, process != 0 else {
             return
@@ -15,7 +21,7 @@ final class AnswersFollowTheJournal: Invariant {
                 throw broken("\(grant.unit) is granted as \(grant.epoch), which is not on the disk")
             }
         case .committed(let epoch, let chunk, let unitDone):
-            guard let unit = rows.leases[epoch]?.unit, rows.counted(unit, chunk)?.epoch == epoch else {
+            guard let unit = units[epoch], rows.counted(unit, chunk)?.epoch == epoch else {
                 throw broken("chunk \(chunk) of \(epoch) is acknowledged and not on the disk")
             }
             guard !unitDone || rows.finished[unit] != nil else { throw broken("\(unit) is said to be done") }

@@ -1,35 +1,54 @@
 import BolsterLeasing
 
-/// What a worker was told is committed stays committed, under the same epoch, whatever is killed. Only the
-/// loss of a state folder takes back what was acknowledged after its last copy; that is done again, once.
+/// What a worker was told is committed stays committed, whatever is killed. A coordinator that takes over
+/// with a copy and the record files has it too, if under another epoch: as long as it may, the one before
+/// acknowledges only what its successor will find. Only an operator's order takes something back.
 final class NothingAcknowledgedIsLost: Invariant {
-    private struct Acknowledged: Hashable {
+    private struct Place: Hashable {
         let unit: UnitID
         let chunk: Int
-        let epoch: Epoch
     }
 
-    private var acknowledged: Set<Acknowledged> = []
-    /// The newest generation that began on a disk of its own: what older ones say counts no more.
-    private var newestLineage: UInt64 = 0
+    /// The epoch under which each chunk was acknowledged last.
+    private var acknowledged: [Place: Epoch] = [:]
+    private var units: [Epoch: UnitID] = [:]
+    /// The newest generation that took over: an older one has nothing to say any more.
+    private var newest: UInt64 = 0
+    /// What an operator has reopened: after a takeover nobody knows of that order.
+    private var reopened: Set<UnitID> = []
 
     init() {}
 
     func observe(_ observation: Observation, now: Duration) throws(Violation) {
         switch observation {
-        case .coordinatorStarted(let generation, let rows, let isRestored):
-            if isRestored {
-                newestLineage = generation
-                acknowledged = acknowledged.filter { rows.counted($0.unit, $0.chunk)?.epoch == $0.epoch }
+        case .coordinatorStarted(let generation, let rows, let isTakeover):
+            if isTakeover {
+                newest = generation
+                for (place, _) in acknowledged {
+                    let counted = rows.counted(place.unit, place.chunk)
+                    // Nor of shards that were added since the copy: they have to be added again.
+                    let isKnown = place.unit.shard < rows.shards.count && !reopened.contains(place.unit)
+                    guard counted != nil || !isKnown else { throw lost(place) }
+                    acknowledged[place] = counted?.epoch
+                }
             }
             try check(rows)
-        case .answered(let generation, _, .committed(let epoch, let chunk, _), let rows):
-            guard generation >= newestLineage, let unit = rows.leases[epoch]?.unit else { return }
-            acknowledged.insert(Acknowledged(unit: unit, chunk: chunk, epoch: epoch))
-        case .journalled(let generation, let changes, _) where generation >= newestLineage:
-            // What an operator takes back is made again.
+        case .answered(let generation, _, .committed(let epoch, let chunk, _), _):
+            guard let unit = units[epoch] else { return }
+            let place = Place(unit: unit, chunk: chunk)
+            if generation >= newest {
+                acknowledged[place] = epoch
+            } else if acknowledged[place] == nil, !reopened.contains(unit) {
+                throw broken("chunk \(chunk) of \(unit) is acknowledged by \(generation), \(newest) rules")
+            }
+        case .journalled(let generation, let changes, _):
+            for case .granted(let unit, let record) in changes { units[record.epoch] = unit }
+            guard generation >= newest else { return }
             for case .reopened(let unit, let kept, _) in changes {
-                acknowledged = acknowledged.filter { $0.unit != unit || kept[$0.chunk]?.epoch == $0.epoch }
+                reopened.insert(unit)
+                acknowledged = acknowledged.filter {
+                    $0.key.unit != unit || kept[$0.key.chunk]?.epoch == $0.value
+                }
             }
         default: break
         }
@@ -38,8 +57,12 @@ final class NothingAcknowledgedIsLost: Invariant {
     func concluded(_ end: EndOfRun, now: Duration) throws(Violation) { try check(end.rows) }
 
     private func check(_ rows: JournalRows) throws(Violation) {
-        for one in acknowledged where rows.counted(one.unit, one.chunk)?.epoch != one.epoch {
-            throw broken("chunk \(one.chunk) of \(one.unit) under \(one.epoch) was acknowledged")
+        for (place, epoch) in acknowledged where rows.counted(place.unit, place.chunk)?.epoch != epoch {
+            throw lost(place)
         }
+    }
+
+    private func lost(_ place: Place) -> Violation {
+        broken("chunk \(place.chunk) of \(place.unit) was acknowledged")
     }
 }
