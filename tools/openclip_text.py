@@ -86,7 +86,7 @@ def write_sentence_piece(tokenizer, clean, out):
         theirs = tokenizer([text])[0].tolist()
         if ours != theirs:
             sys.exit(
-                f"\"{text}\" becomes {ours[:12]}… in SentencePiece, {theirs[:12]}… in open_clip: no package")
+                f"\"{text}\" becomes {ours[:12]}… here, {theirs[:12]}… in open_clip: no package")
     (out / "spiece.model").write_bytes(model)
     return keys, ["spiece.model"]
 
