@@ -25,6 +25,7 @@ package final class Coordinator: Sendable {
     /// What the serving thread keeps between batches.
     private struct Schedule {
         var progress: Duration = .zero
+        var second: Duration = .zero
         /// When a frame that names a later generation is looked into again.
         var rumour: Duration = .zero
         var backup: Duration
@@ -191,9 +192,17 @@ package final class Coordinator: Sendable {
         into batch: inout CoordinatorCore.Batch, _ progress: (StatusReply) -> Void
     ) -> Outcome? {
         if isStopping.withLock({ $0 }) { return .stopped }
-        if now >= schedule.progress {
-            schedule.progress = now + min(Self.secondTick, configuration.progressEvery)
+        if now >= schedule.second {
+            schedule.second = now + Self.secondTick
             core.ticked(now: now, into: &batch)
+        }
+        if now >= schedule.progress {
+            let began = ContinuousClock.now
+            defer {
+                // Of ten thousand workers it takes a while, in which none of them is served.
+                let cost = ContinuousClock.now - began
+                schedule.progress = now + max(min(Self.secondTick, configuration.progressEvery), cost * 200)
+            }
             let status = core.status(now: now, workersMax: configuration.workersInProgress)
             progress(status)
             if let silence = schedule.stall.observed(status, now: now) {

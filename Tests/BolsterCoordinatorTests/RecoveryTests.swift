@@ -3,6 +3,7 @@ import BolsterLeasing
 import BolsterRecords
 import BolsterStorage
 import Foundation
+import GRDB
 import Testing
 
 @testable import BolsterCoordinator
@@ -133,6 +134,48 @@ import Testing
         var refused = RecoveredShard(plan: plan, shard: "s0", known: known)
         refused.choose([[], [texts], []])
         #expect(refused.refused == [texts.file] && refused.added[1].isEmpty)
+    }
+}
+
+@Suite("Generations and copies of the ledger", .serialized) struct GenerationTests {
+    private let folder = TemporaryFolder()
+    private var output: ObjectStore { ObjectStore(root: folder.path + "/out") }
+
+    @Test("Many that claim at once get a generation each, none twice") func claims() throws {
+        let output = output
+        let running = (0..<8).map { _ in
+            Running { try (0..<5).map { _ in try Generation.claim(after: 0, in: output) } }
+        }
+        let claimed = try running.flatMap { try $0.value() }
+        #expect(Set(claimed).count == 40 && claimed.max() == 40)
+        #expect(try Generation.newest(in: output) == 40)
+        #expect(try Generation.isSuperseded(39, in: output) && !Generation.isSuperseded(40, in: output))
+    }
+
+    @Test("Copies go to the output while the run goes on, the last three are kept, each is whole")
+    func copies() throws {
+        var settings = configuration(in: folder)
+        settings.backupEvery = .milliseconds(100)
+        let coordinator = try Coordinator(settings)
+        let running = Running { try coordinator.run { _ in } }
+        var copies: [String] = []
+        let deadline = ContinuousClock.now + .seconds(20)
+        while copies.last.map({ $0 < "ledger/00000001-000005" }) ?? true, ContinuousClock.now < deadline {
+            Thread.sleep(forTimeInterval: 0.05)
+            copies = try output.list(prefix: "ledger/")
+        }
+        coordinator.stop()
+        #expect(try running.value() == .stopped)
+        copies = try output.list(prefix: "ledger/")
+        #expect(copies.count == LedgerBackup.kept && copies.last! >= "ledger/00000001-000005")
+        for copy in copies {
+            let path = folder.path + "/copy.sqlite"
+            try Data(output.read(copy)).write(to: URL(fileURLWithPath: path))
+            let found = try LedgerDatabase.openReadOnly(path).read {
+                try LedgerJournal.meta("generation", $0)
+            }
+            #expect(found == "1")
+        }
     }
 }
 
