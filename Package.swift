@@ -157,7 +157,8 @@ let package = Package(
             name: "BolsterHTTPTests", dependencies: ["BolsterHTTP"], exclude: ["server.py"],
             swiftSettings: settings),
         .testTarget(
-            name: "BolsterStorageTests", dependencies: ["BolsterStorage", "BolsterCompression", "BolsterHTTP"],
+            name: "BolsterStorageTests",
+            dependencies: ["BolsterStorage", "BolsterCompression", "BolsterHTTP", "CZstd"],
             exclude: ["Golden", "generate_signatures.py", "metadata_server.py"], swiftSettings: settings),
         .testTarget(
             name: "BolsterCoordinatorTests", dependencies: ["BolsterCoordinator"], swiftSettings: settings),

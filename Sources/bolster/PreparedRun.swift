@@ -87,7 +87,10 @@ struct CommandError: Error, CustomStringConvertible {
 
 /// A path from the working directory, in full; addresses such as s3://bucket/prefix stay as they are.
 func absolutePath(_ path: String) -> String {
-    if path.contains("://") { return path }
+    if path.contains("://") {
+        let end = path.lastIndex { $0 != "/" } ?? path.startIndex
+        return String(path[...end])
+    }
     let full = path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
     return (full as NSString).standardizingPath
 }

@@ -1,5 +1,6 @@
 import BolsterCompression
 import BolsterDataset
+import CZstd
 import Glibc
 import Testing
 
@@ -157,6 +158,39 @@ struct ByteReaderTests {
         }
         #expect(code { _ = try ByteReader(opening: path, at: 300_001) } == .changed)
         #expect(try ByteReader(opening: path).identity.size == Int64(compressed.count))
+    }
+
+    /// A frame of what libzstd makes of the bytes.
+    private func zstandard(_ bytes: [UInt8]) -> [UInt8] {
+        [UInt8](unsafeUninitializedCapacity: ZSTD_compressBound(bytes.count)) { out, count in
+            count = ZSTD_compress(out.baseAddress, out.count, bytes, bytes.count, 3)
+        }
+    }
+
+    @Test("A shard of zstd frames reads as its content, from any offset; a cut one yields what lies before")
+    func zstandardShard() throws {
+        let folder = try ScratchFolder()
+        let content = (0..<300_000).map { UInt8(truncatingIfNeeded: $0 * $0 >> 9) }
+        let compressed = zstandard(Array(content[..<200_000])) + zstandard(Array(content[200_000...]))
+        let store = ObjectStore(root: folder.path)
+        try store.write("a.tar.zst", compressed)
+        let path = folder.path + "/a.tar.zst"
+        for offset in [0, 1, 199_999, 200_000, 299_999, 300_000] {
+            #expect(try read(path, at: Int64(offset), piece: 5000) == Array(content[offset...]))
+        }
+        #expect(code { _ = try ByteReader(opening: path, at: 300_001) } == .changed)
+        try store.write("cut.tar.zst", Array(compressed.dropLast(10)))
+        var reader = try ByteReader(opening: folder.path + "/cut.tar.zst")
+        var block = [UInt8](repeating: 0, count: 4096)
+        var bytes: [UInt8] = []
+        let error = try #require(
+            failure {
+                while case let count = try block.withUnsafeMutableBytes({ try reader.read(into: $0) }),
+                    count > 0
+                { bytes += block[..<count] }
+            })
+        #expect(error.code == .damaged && error.message.contains("the zstd stream is truncated"))
+        #expect(bytes.count >= 200_000 && bytes == Array(content[..<bytes.count]))
     }
 
     @Test("A damaged or truncated compressed shard yields what lies before, and then an error with its path")

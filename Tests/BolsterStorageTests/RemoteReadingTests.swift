@@ -44,6 +44,14 @@ struct RemoteReadingTests {
         #expect(try read(object, at: Int64(offset)) == Array(Self.content[offset...]))
     }
 
+    @Test("Connections are kept from block to block")
+    func connections() throws {
+        let object = try RemoteObject.open(place("kept"), client)
+        #expect(try read(object) == Self.content)
+        let peers = try s3.log("shards/kept").filter { $0.range != nil }.map(\.peer)
+        #expect(peers.count == 4 && Set(peers).count <= Self.settings.threads)
+    }
+
     @Test("A broken connection goes on at the byte reached", arguments: ["reset", "truncate"])
     func resumes(kind: String) throws {
         let object = try RemoteObject.open(place(kind), client)

@@ -60,6 +60,8 @@ final class S3Server: Sendable {
         var method: String
         var path: String
         var range: String?
+        /// The port that the request came from: one for each connection.
+        var peer: Int
         var bytes: Int
         var refused: String?
         var fault: String?

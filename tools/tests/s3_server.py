@@ -144,6 +144,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                     "method": self.command,
                     "path": self.path,
                     "range": self.headers.get("range"),
+                    "peer": self.client_address[1],
                     "bytes": length,
                     "refused": refused,
                     "fault": fault["kind"] if fault else None,

@@ -89,12 +89,15 @@ struct RemoteObject: Sendable {
         var mismatch: StorageError?
         // Bytes before the range, of a server that sends everything.
         var toSkip: Int64 = 0
+        // An answer that ends by itself leaves its connection for the next request.
+        var sendsMore = false
         var reached = position
         let outcome = Result { () throws(HTTPError) in
             try client.send(
                 prepared,
                 head: { answer in
                     toSkip = answer.status == 206 ? 0 : range.lowerBound
+                    sendsMore = answer.status != 206 && range.upperBound < identity.size
                     mismatch = changed(answer)
                     return mismatch == nil
                 },
@@ -106,7 +109,7 @@ struct RemoteObject: Sendable {
                         reached += Int64(rest.count)
                         isStopped = !take(UnsafeRawBufferPointer(rebasing: rest))
                     }
-                    return !isStopped && reached < range.upperBound
+                    return !isStopped && !(sendsMore && reached == range.upperBound)
                 })
         }
         position = reached
