@@ -1,3 +1,4 @@
+import BolsterLeasing
 import Foundation
 import Synchronization
 import Testing
@@ -28,6 +29,22 @@ import Testing
         let outcome = try Browser.look(["status", page.url])
         stopped.store(true, ordering: .relaxed)
         finished.wait()
+        #expect(outcome.status == 0, "\(outcome.output)")
+    }
+
+    @Test("Before the first chunk, with nobody at work and stalled") func bare() throws {
+        let page = try FakeRun.page()
+        defer { page.stop() }
+        var status = FakeRun(workers: 0).status
+        status.stages = status.stages.map { stage in
+            var untouched = StageStatus(stage: stage.stage)
+            (untouched.units, untouched.reads) = (stage.units, stage.reads)
+            return untouched
+        }
+        (status.uses, status.devices, status.quarantined, status.failing) = ([], [], [], [])
+        (status.isStalled, status.silent) = (true, .seconds(1_860))
+        page.publish(status)
+        let outcome = try Browser.look(["bare", page.url])
         #expect(outcome.status == 0, "\(outcome.output)")
     }
 }

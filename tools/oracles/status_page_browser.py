@@ -1,6 +1,7 @@
 """Opens a page in headless Chromium at several widths, dark and light, and checks what a person would see.
 
     status_page_browser.py status URL PICTURES      the coordinator's status page
+    status_page_browser.py bare URL PICTURES        the page of a run that is stalled before its first chunk
     status_page_browser.py report FILE PICTURES     a report of `bolster report`
 
 Prints a line for each view and ends with exit code 1 at the first thing that is wrong: a script error, a
@@ -89,6 +90,19 @@ def status_page(browser, address, pictures):
     interact(open_view(browser, address, 1280, "light"), pictures)
 
 
+def bare_page(browser, address, pictures):
+    for scheme in ["light", "dark"]:
+        for width in WIDTHS:
+            page = open_view(browser, address, width, scheme)
+            page.wait_for_selector("body[data-ready]")
+            check("Stalled" in page.locator("#alarm").inner_text(), "the stall is told")
+            check(page.locator("#left").inner_text() == "–", "no time is made up")
+            check("No worker has come" in page.locator("#workers").inner_text(), "no workers")
+            check("0.0 %" in page.locator("#percent").inner_text(), "nothing is done")
+            check_view(page, width, scheme, pictures, "bare")
+            page.context.close()
+
+
 def interact(page, pictures):
     page.wait_for_selector("body[data-ready]")
     check("10,000" in page.locator("#crew").inner_text(), "ten thousand workers")
@@ -132,7 +146,7 @@ def main():
     program = shutil.which("chromium") or sys.exit("chromium is not installed")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
-        (status_page if kind == "status" else report)(browser, address, pictures)
+        {"status": status_page, "bare": bare_page, "report": report}[kind](browser, address, pictures)
         browser.close()
 
 
