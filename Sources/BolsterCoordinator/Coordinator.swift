@@ -267,8 +267,8 @@ package final class Coordinator: Sendable {
         }
     }
 
-    /// The ledger's time. Nil while it cannot be seen that this coordinator rules: what comes is not heard then,
-    /// workers say it again, and no lease grows old.
+    /// The ledger's time. Nil while it cannot be seen that this coordinator rules: what comes is not heard
+    /// then, workers say it again, and no lease grows old.
     private func time(_ schedule: inout Schedule) -> Duration? {
         let now = ContinuousClock.now - start
         if watch.isStale {

@@ -10,7 +10,7 @@ import Logging
 ///     ledger there, and the output knows later generations ─────► claim, wait, read newer record files, open
 ///     empty, first start ───────────────────────────────────────► make, claim
 ///     empty, and the output knows earlier generations ──► restore beside its final name: newest good copy,
-///         claim, wait until an earlier coordinator must have noticed, read newer record files ──► rename, open
+///         claim, wait until an earlier coordinator must have noticed, read newer record files ──► rename
 ///
 /// A restored ledger gets its name only when it is complete, so a start that is killed begins anew.
 struct RunOpening {
@@ -34,8 +34,8 @@ struct RunOpening {
             backup = try LedgerBackup.restore(to: place, from: output, configuration.log)
         }
         var (journal, plan) = try Self.journal(configuration, place)
-        // The output knows of starts that the ledger does not: the state folder was empty, or one elsewhere has
-        // ruled since. (A start that was killed as it claimed looks the same, and loses a little time.)
+        // The output knows of starts that the ledger does not: the state folder was empty, or one elsewhere
+        // has ruled since. (A start that was killed as it claimed looks the same, and loses a little time.)
         let isBehind = try journal.generation() < newest
         generation = try Generation.claim(after: journal.generation(), in: output)
         guard isBehind || isAsked || place != database else {
@@ -81,8 +81,8 @@ struct RunOpening {
 
 extension StoppedRun {
     /// Restores a ledger from its newest copy and the record files after it, or adds record files to the one
-    /// that is there. No coordinator may run on the state folder; one that runs elsewhere on this output loses
-    /// the run.
+    /// that is there. No coordinator may run on the state folder; one that runs elsewhere on this output
+    /// loses the run.
     package static func recover(_ configuration: CoordinatorConfiguration) throws -> RecoveryReport {
         let directory = try StateDirectory(configuration.stateDirectory)
         let opening = try RunOpening(

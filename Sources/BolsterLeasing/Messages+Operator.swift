@@ -1,5 +1,5 @@
-/// What an operator orders a running coordinator to do. It needs no Hello, only an allowed key; each order may
-/// be said again without harm, and is answered with an `OperatorReply` once it is durable.
+/// What an operator orders a running coordinator to do. It needs no Hello, only an allowed key; each order
+/// may be said again without harm, and is answered with an `OperatorReply` once it is durable.
 package enum OperatorRequest: Equatable, Sendable {
     case retry(RetryRequest)
     case invalidate(InvalidateRequest)

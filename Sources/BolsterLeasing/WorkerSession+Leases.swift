@@ -47,7 +47,7 @@ extension WorkerSession {
     /// grant. An epoch that is not held is passed over: the lease may just have gone.
     package mutating func progressed(_ epoch: Epoch, phase: LeaseReport.Phase, chunk: Int, samplesDone: Int) {
         guard let index = index(of: epoch) else { return }
-        // The coordinator learns at once where a lease is: what it was doing last decides what its loss means.
+        // The coordinator learns at once where a lease is: what it did last decides what its loss means.
         if leases[index].phase != phase { nextHeartbeat = .zero }
         leases[index].phase = phase
         leases[index].chunk = chunk

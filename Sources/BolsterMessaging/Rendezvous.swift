@@ -7,10 +7,10 @@ import Glibc
 ///                         address tcp://node7:5570
 ///                         key <40 characters of Z85>                only where CURVE is used
 ///                         generation 3
-///                         state running                             or: drained, finished <quarantined> <blocked>
+///                         state running                             or: drained, finished <n> <n>
 ///
-/// Each start of a coordinator replaces it, under a temporary name and a rename, so readers see the old file or
-/// the new one. Workers and operators read it when they start and each time they connect anew.
+/// Each start of a coordinator replaces it, under a temporary name and a rename, so readers see the old file
+/// or the new one. Workers and operators read it when they start and each time they connect anew.
 package struct Rendezvous: Sendable, Equatable {
     package enum State: Sendable, Equatable {
         case running

@@ -6,8 +6,8 @@ struct Extend: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Add the shards to a run that its manifest names and the run does not have yet.",
         discussion: """
-            Put the new shards into the manifest's input first. Shards that the run has must be as they were; \
-            what is done for them stays done.
+            Put the new shards into the manifest's input first. Shards that the run has must be as they \
+            were; what is done for them stays done.
 
               bolster extend manifests/demo.yaml --coordinator tcp://127.0.0.1:5570
               bolster extend manifests/demo.yaml --state demo-run/state

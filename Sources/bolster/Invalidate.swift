@@ -6,8 +6,8 @@ struct Invalidate: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Have made again what a worker committed since a time, and what was computed from it.",
         discussion: """
-            For a device that has computed wrongly. Its record files stay in the output until `bolster clean`; \
-            they no longer count. What it holds now is taken back as well.
+            For a device that has computed wrongly. Its record files stay in the output until \
+            `bolster clean`; they no longer count. What it holds now is taken back as well.
 
               bolster invalidate --worker node7-cuda:3 --since 2026-05-01T14:00:00Z --rendezvous DIR
               bolster invalidate --worker node7-cuda:3 --since 90m --state demo-run/state

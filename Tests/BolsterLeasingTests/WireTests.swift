@@ -38,7 +38,8 @@ import Testing
         .announce(Announcement(unit: unit, epoch: epoch, sample: 12, key: "k")),
         .statusRequest, .operatorRequest(.drain), .operatorRequest(.retry(RetryRequest())),
         .operatorRequest(.retry(RetryRequest(stages: ["views"], units: [unit], shards: ["s"]))),
-        .operatorRequest(.invalidate(InvalidateRequest(worker: WorkerID("n/0"), since: 1 << 33, stage: "views"))),
+        .operatorRequest(
+            .invalidate(InvalidateRequest(worker: WorkerID("n/0"), since: 1 << 33, stage: "views"))),
         .operatorRequest(.invalidate(InvalidateRequest(worker: WorkerID("n/0"), since: -1))),
         .operatorRequest(.extend(ExtendRequest(shards: [grant.shard]))),
     ]

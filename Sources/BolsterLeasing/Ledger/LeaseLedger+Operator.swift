@@ -80,8 +80,8 @@ extension LeaseLedger {
         return changes
     }
 
-    /// A unit has only the `kept` chunks, and grants to `void` (nil: to anyone) are no longer known. Also when
-    /// the journal is replayed.
+    /// A unit has only the `kept` chunks, and grants to `void` (nil: to anyone) are no longer known. Also
+    /// when the journal is replayed.
     mutating func reopen(_ unit: Int, kept: CommittedChunks, void worker: WorkerID?) {
         let wasDone = states[unit] == .done
         var known = wasDone ? OpenUnit() : open[unit] ?? OpenUnit()
