@@ -56,6 +56,9 @@ final class StepMeter: Sendable {
         return try body()
     }
 
+    /// Since the worker's start.
+    var sinceStart: Duration { clock() }
+
     /// The sums at this moment.
     func read() -> Reading {
         change { _ in }

@@ -38,6 +38,7 @@ final class UnitRunner {
     private let threads: Int
     private let meter: StepMeter
     private let log: Logger
+    private var hasBegun = false
 
     init(
         manifest: Manifest, selection: SampleSelection?, models: ModelShelf, output: ObjectStore,
@@ -184,6 +185,7 @@ final class UnitRunner {
                 try computation.add(note)
                 if rows > 0 { waiting += 1 } else { control.advanced(chunk: chunk, samples: 1) }
             case .batch(let batch):
+                noteFirst(of: stage)
                 try meter.measure(.model) { try computation.compute(batch) }
                 pipeline.recycle(batch)
                 control.advanced(chunk: chunk, samples: waiting)
@@ -200,6 +202,17 @@ final class UnitRunner {
                 guard control.mayBeginChunk else { return }
             }
         }
+    }
+
+    /// How long a user waited for work to begin; once in a worker's life.
+    private func noteFirst(of stage: Stage) {
+        guard !hasBegun else { return }
+        hasBegun = true
+        log.info(
+            "first samples reach a model",
+            metadata: [
+                LogKey.stage: "\(stage.id.name)", LogKey.seconds: "\(meter.sinceStart / .seconds(1))",
+            ])
     }
 
     /// Tries every sample of the isolated chunks alone, each announced first, so that the coordinator knows

@@ -105,6 +105,12 @@ struct PlanSummary: Encodable {
         let digest: String
     }
 
+    struct Endpoint: Encodable {
+        let column: String
+        let model: String
+        let url: String
+    }
+
     let run: String
     let output: String
     let shards: Int
@@ -121,6 +127,8 @@ struct PlanSummary: Encodable {
     let units: Int
     let stages: [StagePlan]
     let models: [Model]
+    /// Captioners behind an endpoint.
+    let endpoints: [Endpoint]
     /// Bytes of embeddings of one sample with one ground-truth text, before compression.
     let embeddingBytesPerSample: Int
     /// What --probe found.
@@ -141,6 +149,11 @@ struct PlanSummary: Encodable {
         models = run.manifest.models.compactMap { path in
             run.packages[path].map {
                 Model(path: path, name: $0.name, kind: $0.kind.rawValue, digest: $0.digest.hex)
+            }
+        }
+        endpoints = run.manifest.captioners.compactMap { captioner in
+            captioner.endpoint.map {
+                Endpoint(column: captioner.column, model: $0.modelID, url: $0.url)
             }
         }
         embeddingBytesPerSample = Self.embeddingBytes(run)
@@ -203,6 +216,9 @@ struct PlanSummary: Encodable {
                 "  \(padded(model.kind, 10)) \(padded(model.name, 24)) \(model.digest.prefix(12))  "
                     + "\(model.path)"
             )
+        }
+        for endpoint in endpoints {
+            lines.append("  \(padded("endpoint", 10)) \(padded(endpoint.model, 24)) \(endpoint.url)")
         }
         return lines.joined(separator: "\n")
     }

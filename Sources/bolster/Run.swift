@@ -150,11 +150,14 @@ struct LocalRun {
         watch.resume()
         defer { watch.cancel() }
         defer { page?.stop() }
+        var bottlenecks = BottleneckSummary()
         let outcome = try coordinator.run { status in
             page?.publish(status)
+            bottlenecks.add(status)
             display.show(ProgressLines.lines(of: status, style: display.style))
         }
         display.finish()
+        if let line = bottlenecks.line { Terminal.note(line) }
         switch outcome {
         case .finished(quarantined: 0, blocked: 0): return .done
         case .finished(let quarantined, let blocked):
