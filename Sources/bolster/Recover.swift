@@ -7,8 +7,8 @@ struct Recover: ParsableCommand {
         abstract: "Rebuild a lost ledger from its copy in the output and the record files after it.",
         discussion: """
             `bolster coordinate` does the same by itself when its state folder is empty and the output is \
-            not. By hand it says beforehand what is found, and what cannot be restored. On a folder that has a \
-            ledger, it adds the record files that this one does not know.
+            not. By hand it says beforehand what is found, and what cannot be restored. On a folder that \
+            has a ledger, it adds the record files that this one does not know.
 
               bolster recover manifests/demo.yaml --state /var/lib/bolster/demo
 
