@@ -10,8 +10,8 @@ extension Manifest.CaptionerSettings {
             reader.report(
                 value,
                 isEndpoint
-                    ? "belongs to a captioner with a model package, and this one has an endpoint; leave it out"
-                    : "belongs to a captioner behind an endpoint, and this one has a model; leave it out")
+                    ? "belongs to a captioner with a model package, and this has an endpoint; leave it out"
+                    : "belongs to a captioner behind an endpoint, and this has a model; leave it out")
         }
         let name = Self.name(mapping, &reader)
         if isEndpoint {
@@ -30,8 +30,8 @@ extension Manifest.CaptionerSettings {
         if let value = mapping["captions"] ?? mapping["prompt"], captions < endpoint.prompts.count {
             reader.report(
                 value,
-                "\(captions) captions leave some of the \(endpoint.prompts.count) prompts unused; expected at "
-                    + "least as many captions as prompts")
+                "\(captions) captions leave some of the \(endpoint.prompts.count) prompts unused; expected "
+                    + "at least as many captions as prompts")
         }
         self.init(name: name, endpoint: endpoint, captions: captions, keep: keep)
     }

@@ -66,7 +66,8 @@ extension Manifest {
                 value,
                 "a sample of the captioner '\(captioner.name)' may take \(longest.components.seconds) s "
                     + "(timeout × attempts, or outage), and a lease is lost after "
-                    + "\(leases.progress.components.seconds) s without one; expected a greater leases.progress"
+                    + "\(leases.progress.components.seconds) s without one; expected a greater "
+                    + "leases.progress"
             )
         }
     }

@@ -12,8 +12,8 @@ struct ShardCensus {
     /// Counts, as `plan` shows them.
     struct Found: Encodable {
         var samples = 0
-        /// Format ("jpeg", "png", "webp") to samples whose first image it is; "undecodable" where the bytes are
-        /// none of them.
+        /// Format ("jpeg", "png", "webp") to samples whose first image it is; "undecodable" where the bytes
+        /// are none of them.
         var images: [String: Int] = [:]
         var withoutImage = 0
         /// Samples with at least one text of their own.
