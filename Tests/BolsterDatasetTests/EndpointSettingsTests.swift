@@ -39,7 +39,7 @@ struct EndpointSettingsTests {
         let captioner = try parse(
             "endpoint: https://h/v1", "model_id: a/b", "prompt: [One., Two.]", "captions: 4",
             "keep: everything", "sampling: {temperature: 0.7, top_p: 0.9, max_tokens: 64, seed: 3}",
-            "concurrency: 32", "timeout: 30", "attempts: 4", "outage: 600", "key_variable: MY_KEY"
+            "concurrency: 32", "timeout: 30", "attempts: 4", "outage: 240", "key_variable: MY_KEY"
         ).get()
         #expect(
             captioner
@@ -48,7 +48,7 @@ struct EndpointSettingsTests {
                     endpoint: EndpointSettings(
                         url: "https://h/v1", modelID: "a/b", prompts: ["One.", "Two."],
                         sampling: .init(temperature: 0.7, topP: 0.9, maxTokens: 64, seed: 3),
-                        concurrency: 32, timeout: .seconds(30), attempts: 4, outage: .seconds(600),
+                        concurrency: 32, timeout: .seconds(30), attempts: 4, outage: .seconds(240),
                         keyVariable: "MY_KEY"),
                     captions: 4, keep: .everything))
     }
