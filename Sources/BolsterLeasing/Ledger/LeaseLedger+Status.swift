@@ -6,10 +6,7 @@ extension LeaseLedger {
         run: String, samplesPerSecond: [String: Double], running: Duration, now: Duration,
         workersMax: Int = StatusReply.workersMax, unitsMax: Int = StatusReply.quarantinedMax
     ) -> StatusReply {
-        let heard = workers.filter { $1.hello != nil }
-        let busiest = heard.sorted {
-            ($1.value.leases.count, $0.key.name) < ($0.value.leases.count, $1.key.name)
-        }
+        let (listed, total) = busiestWorkers(max: workersMax)
         let left = samplesLeft()
         var reply = StatusReply(
             run: run, state: outcome != nil ? .finished : isDraining ? .draining : .running,
@@ -20,17 +17,34 @@ extension LeaseLedger {
                 count.samplesLeft = left[index]
                 return count
             },
-            workers: busiest.prefix(workersMax).map { worker, record in
-                WorkerStatus(
+            workers: listed.map { worker in
+                let record = workers[worker]!
+                return WorkerStatus(
                     worker: worker, host: record.hello?.host ?? "", device: record.hello?.device ?? "",
                     leases: record.leases.count, samplesPerSecond: record.samplesPerSecond,
                     silent: now - record.lastHeard,
                     stages: record.leases.compactMap { leases[$0] }.map {
                         plan.stages[stage(of: $0.unit)].name
                     }, bottleneck: record.waits?.bottleneck)
-            }, workersTotal: heard.count, quarantined: quarantinedUnits(max: unitsMax), running: running)
+            }, workersTotal: total, quarantined: quarantinedUnits(max: unitsMax), running: running)
         reply.failing = failingUnits(max: unitsMax)
         return reply
+    }
+
+    /// Those who have greeted, the ones with most leases first, and how many there are in all. A list that
+    /// fits a message is in the order of names besides; a longer one is for a reader who sorts it anew.
+    private func busiestWorkers(max limit: Int) -> (listed: [WorkerID], total: Int) {
+        var byLeases = [[WorkerID]](repeating: [], count: LeaseProtocol.leasesPerWorkerMax + 1)
+        for (worker, record) in workers where record.hello != nil {
+            byLeases[min(record.leases.count, byLeases.count - 1)].append(worker)
+        }
+        let total = byLeases.reduce(0) { $0 + $1.count }
+        var listed: [WorkerID] = []
+        for group in byLeases.reversed() where listed.count < limit {
+            let part = group.prefix(limit - listed.count)
+            listed += limit > StatusReply.workersMax ? Array(part) : part.sorted { $0.name < $1.name }
+        }
+        return (listed, total)
     }
 
     /// Units given up, with the last failure of each.
