@@ -119,7 +119,7 @@ final class ModelShelf {
 
     /// One more chunk of the stage is computed; every so many the models are proved again.
     ///
-    /// - Throws: `wrongAnswers` with what to invalidate, when the device answers otherwise than it did before.
+    /// - Throws: `wrongAnswers` with what to invalidate, when the device answers otherwise than before.
     func chunkComputed(of stage: Stage) throws {
         let models: Models
         switch stage.kind {

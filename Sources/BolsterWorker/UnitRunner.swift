@@ -64,9 +64,10 @@ final class UnitRunner {
         }
     }
 
+    /// - Returns: whether the unit was worked on to its end, and not given up before.
     /// - Throws: DatasetError, StorageError, RecordsError, InferenceError or WorkerError. Chunks that were
     ///   reported as finished before stay so.
-    func run(_ stage: Stage, _ grant: Grant, control: some UnitControl) throws {
+    func run(_ stage: Stage, _ grant: Grant, control: some UnitControl) throws -> Bool {
         meter.unitBegan()
         defer { meter.unitEnded() }
         switch stage.kind {
@@ -75,21 +76,21 @@ final class UnitRunner {
             let computation = EndpointComputation(
                 settings: manifest.captioners[index], endpoint: settings, seed: manifest.seed,
                 asking: endpoint)
-            try run(computation, stage, grant, control)
+            return try run(computation, stage, grant, control)
         case .captions(let index):
             let settings = manifest.captioners[index]
             let computation = CaptionComputation(
                 settings: settings, seed: manifest.seed, captioner: try models.captioner(index))
-            try run(computation, stage, grant, control)
+            return try run(computation, stage, grant, control)
         case .views:
             let settings = try ensembleSettings()
             let computation = ViewComputation(
                 settings: settings, seed: manifest.seed, ensemble: try models.teachers(settings))
-            try run(computation, stage, grant, control)
+            return try run(computation, stage, grant, control)
         case .groundTruthTexts, .captionTexts:
             let settings = try ensembleSettings()
             let computation = TextComputation(settings: settings, ensemble: try models.teachers(settings))
-            try run(computation, stage, grant, control)
+            return try run(computation, stage, grant, control)
         }
     }
 
@@ -122,8 +123,8 @@ final class UnitRunner {
 
     private func run<Computation: StageComputation>(
         _ computation: Computation, _ stage: Stage, _ grant: Grant, _ control: some UnitControl
-    ) throws {
-        guard try rehearse(computation, stage, grant, control) else { return }
+    ) throws -> Bool {
+        guard try rehearse(computation, stage, grant, control) else { return false }
         let source = try source(
             stage, grant, batch: computation.batch, wanted: { !grant.isCommitted($0) })
         let prepare = computation.prepare
@@ -156,7 +157,9 @@ final class UnitRunner {
         }
         let writer = RecordWriter(name: "write", meter: meter)
         do {
-            try consume(pipeline, computation, stage, grant, control, writer)
+            let isWhole = try consume(pipeline, computation, stage, grant, control, writer)
+            try writer.finish()
+            return isWhole
         } catch {
             // Chunks that were complete before are stored and committed all the same.
             do {
@@ -166,20 +169,19 @@ final class UnitRunner {
             }
             throw error
         }
-        try writer.finish()
     }
 
     /// Runs the models over what the pipeline prepares, until the unit's end or until the work is to stop.
     private func consume<Computation: StageComputation>(
         _ pipeline: BatchPipeline<Computation.Note, RecordHeader>, _ computation: Computation,
         _ stage: Stage, _ grant: Grant, _ control: some UnitControl, _ writer: RecordWriter
-    ) throws {
+    ) throws -> Bool {
         var computation = computation
         var chunk = grant.firstChunk
         // Samples of the chunk whose rows are not yet computed.
         var waiting = 0
         while let event = try pipeline.next() {
-            guard control.mayContinue else { return }
+            guard control.mayContinue else { return false }
             switch event {
             case .note(let note, let rows):
                 try computation.add(note)
@@ -199,9 +201,11 @@ final class UnitRunner {
                 if let usage = rows.usage { control.spent(usage) }
                 try writer.append { [self] in control.finished(try store(grant, header, rows)) }
                 chunk = header.chunk + 1
-                guard control.mayBeginChunk else { return }
+                // After the last chunk the lease may be gone already: the coordinator has all it wants.
+                guard header.isLast || control.mayBeginChunk else { return false }
             }
         }
+        return true
     }
 
     /// How long a user waited for work to begin; once in a worker's life.

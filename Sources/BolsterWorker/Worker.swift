@@ -186,8 +186,8 @@ private final class Computation {
         let started = ContinuousClock.now
         let before = driver.meter.read()
         do {
-            try runner.run(stage, grant, control: control)
-            let isWhole = control.mayContinue && control.reachedLast(of: grant)
+            let ranToEnd = try runner.run(stage, grant, control: control)
+            let isWhole = ranToEnd && control.reachedLast(of: grant)
             driver.ended(grant, isWhole ? .complete : .stopped)
             log.info(
                 isWhole ? "unit done" : "unit handed back",

@@ -9,10 +9,10 @@ Captions follow from the image's digest, the prompt and the seed alone.
 
     POST /v1/chat/completions
     GET  /stats      counts since the last /faults: requests, statuses, violations, most at once, seeds
-    POST /faults     {"FAULT": [K, TIMES], …}: images whose digest is 0 modulo K meet FAULT at their first TIMES
-                     requests. FAULT is one of busy (429 with Retry-After: 1), loading (503), broken (500), cut
-                     (the connection breaks), garbage (no JSON), slow (no answer for SLOW seconds), refused
-                     (400), empty (no words), denied (401, repeating the key).
+    POST /faults     {"FAULT": [K, TIMES], …}: images whose digest is 0 modulo K meet FAULT at their first
+                     TIMES requests. FAULT is one of busy (429 with Retry-After: 1), loading (503), broken
+                     (500), cut (the connection breaks), garbage (no JSON), slow (no answer for SLOW
+                     seconds), refused (400), empty (no words), denied (401, repeating the key).
 """
 
 import argparse
@@ -25,6 +25,7 @@ import threading
 import time
 
 SIGNATURES = {"image/jpeg": b"\xff\xd8\xff", "image/png": b"\x89PNG\r\n\x1a\n", "image/webp": b"RIFF"}
+STATUSES = {"busy": 429, "loading": 503, "broken": 500, "refused": 400, "denied": 401}
 SLOW = 3.0
 
 
@@ -152,7 +153,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         time.sleep(0.005)
         with state.lock:
             fault = state.fault(digest)
-            status = {"busy": 429, "loading": 503, "broken": 500, "refused": 400, "denied": 401}.get(fault, 200)
+            status = STATUSES.get(fault, 200)
             state.statuses[fault if fault in ("cut", "slow", "garbage") else status] += 1
             if status == 200 and fault not in ("cut", "slow", "garbage"):
                 state.seeds.append(seed)
