@@ -158,6 +158,8 @@ if [ "$full" = 1 ]; then
         "$BOLSTER_PYTHON" tools/benchmarks/memory.py "$BOLSTER_BINARY" "$root/.build/memory-check"
     check "reading a 4 GB shard" \
         env BOLSTER_FULL=1 "$BOLSTER_PYTHON" -m unittest tools/tests/test_large_shard.py
+    check "a lost state folder" \
+        env BOLSTER_FULL=1 swift test --skip-build --disable-xctest --filter DrainTests/lostState
     check "join against others" \
         "$BOLSTER_PYTHON" tools/benchmarks/join.py "$BOLSTER_BINARY" "$root/.build/join-check" --require
 fi

@@ -3,6 +3,7 @@ import BolsterInference
 import BolsterMessaging
 import BolsterWorker
 import Foundation
+import Synchronization
 
 struct Work: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -141,10 +142,17 @@ struct Work: ParsableCommand {
         }
         let supervisor = WorkerSupervisor(
             program: try programPath(), slots: slots, log: logging.logger("bolster.supervisor"))
-        let signals = StopSignals(first: { supervisor.stop() }, second: { supervisor.kill() })
+        let isCutShort = Mutex(false)
+        let signals = StopSignals(
+            first: { supervisor.stop() },
+            second: {
+                isCutShort.withLock { $0 = true }
+                supervisor.kill()
+            })
         defer { signals.cancel() }
         try supervisor.start()
-        return Outcome.worst(of: supervisor.wait())
+        let outcome = Outcome.worst(of: supervisor.wait())
+        return isCutShort.withLock { $0 } ? .interrupted : outcome
     }
 
     private func childArguments(_ device: Device, threads: Int, name: String) -> [String] {

@@ -5,6 +5,9 @@ enum Program {
     /// The release binary that `BOLSTER_BINARY` names; without it these tests do not run.
     static let path = ProcessInfo.processInfo.environment["BOLSTER_BINARY"]
 
+    /// Whether tests that take long are wanted.
+    static let isFull = ProcessInfo.processInfo.environment["BOLSTER_FULL"] == "1"
+
     static let checkout = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
 
