@@ -8,7 +8,7 @@ extension LedgerJournal {
     /// A stage whose fingerprint changed is another stage: it gets new units, and the old rows stay for the
     /// day that the manifest changes back. A shard that changed is an error. `shards` may come in any order:
     /// their numbers are those of the first start.
-    init(
+    package init(
         path: String, run: String, stages: [StagePlan], shards: [ShardReference]
     ) throws(CoordinatorError) {
         let queue = try LedgerDatabase.open(path)

@@ -4,7 +4,7 @@ import GRDB
 
 /// The ledger's rows on disk. One transaction holds all that a batch of events has decided; when `write`
 /// returns, it is durable.
-struct LedgerJournal {
+package struct LedgerJournal {
     /// What this start's plan is called in the rows.
     struct Keys {
         /// Row number of each stage of the plan, by name.
@@ -18,7 +18,7 @@ struct LedgerJournal {
     let shards: [ShardReference]
 
     /// Leaves one file behind, without a write-ahead log beside it.
-    func close() throws(CoordinatorError) {
+    package func close() throws(CoordinatorError) {
         do {
             try queue.writeWithoutTransaction { try $0.execute(sql: "PRAGMA journal_mode = DELETE") }
             try queue.close()
@@ -32,7 +32,7 @@ struct LedgerJournal {
     /// - Parameters:
     ///   - uses: device time to add to what is there.
     ///   - time: seconds since 1970, told with each grant.
-    func write(
+    package func write(
         _ changes: [LedgerChange], uses: [DeviceUse] = [], time: Int64
     ) throws(CoordinatorError) {
         guard !changes.isEmpty || !uses.isEmpty else { return }

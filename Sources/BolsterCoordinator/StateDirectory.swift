@@ -6,11 +6,11 @@ import Foundation
 ///     coordinator.lock            held by the coordinator that runs
 ///
 /// SQLite's write-ahead log lives in shared memory, which network file systems do not share.
-struct StateDirectory: ~Copyable {
+package struct StateDirectory: ~Copyable {
     let path: String
     private let lock: Int32
 
-    static func database(in path: String) -> String { path + "/ledger.sqlite" }
+    package static func database(in path: String) -> String { path + "/ledger.sqlite" }
     var database: String { Self.database(in: path) }
 
     /// Makes the folder if need be, and takes its lock until the value ends.

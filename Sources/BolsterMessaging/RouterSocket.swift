@@ -40,6 +40,8 @@ package final class RouterSocket: Sendable {
                 or listen on tcp://127.0.0.1 only
                 """, evidence: text)
         }
+        // Ten thousand workers are ten thousand open files.
+        OpenFiles.raiseLimit()
         let context = try ZMQContext()
         wake = try WakeEvent()
         self.security = security
