@@ -146,6 +146,39 @@ extension CommittedChunks {
         guard reader.isAtEnd else { throw reader.damaged("bytes after the last chunk") }
     }
 
+    /// How many chunks, samples and skipped samples a packed unit has, without unpacking it: what a start
+    /// compares its rows with, so that a damaged one is noticed then and not when somebody needs it.
+    package static func summary(
+        ofPacked bytes: [UInt8]
+    ) throws(LeasingError) -> (chunks: Int, samples: Int, skipped: Int) {
+        var reader = PackedReader(bytes: bytes)
+        let count = try reader.integer()
+        guard count > 0, count <= LeaseProtocol.chunksPerUnitMax else {
+            throw reader.damaged("count \(count)")
+        }
+        var total = (chunks: count, samples: 0, skipped: 0)
+        var hasEpoch = false
+        for _ in 0..<count {
+            if try reader.number() > 0 {
+                _ = try reader.number()
+                hasEpoch = true
+            }
+            guard hasEpoch else { throw reader.damaged("no epoch") }
+            _ = try reader.fixed()
+            _ = try reader.integer()
+            let samples = try reader.integer()
+            let skipped = try reader.integer()
+            _ = try reader.number()
+            guard samples <= Int(Int32.max), skipped <= samples else {
+                throw reader.damaged("\(skipped) of \(samples) samples skipped")
+            }
+            total.samples += samples
+            total.skipped += skipped
+        }
+        guard reader.isAtEnd else { throw reader.damaged("bytes after the last chunk") }
+        return total
+    }
+
     private func append(_ number: UInt64, to bytes: inout [UInt8]) {
         var rest = number
         while rest > 0x7F {

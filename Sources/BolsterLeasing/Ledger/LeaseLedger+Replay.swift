@@ -67,6 +67,10 @@ extension LeaseLedger {
         guard states[unit] != .done, open[unit] == nil else {
             throw impossible("a unit finished twice", "\(id)")
         }
+        let summary = try CommittedChunks.summary(ofPacked: packed)
+        guard summary == (chunks, samples, skipped) else {
+            throw impossible("a finished unit whose chunks do not add up", "\(id): \(summary)")
+        }
         finished[unit] = packed
         sizes.learned(shard: id.shard, samples: samples)
         move(unit, to: .done)
