@@ -83,7 +83,13 @@ import Testing
 
     @Test("Promise 5: an older coordinator stops once a newer one rules") func superseded() throws {
         let folder = TemporaryFolder()
-        let (_, running) = try start(configuration(in: folder))
+        let (older, running) = try start(configuration(in: folder))
+        // One that does not notice must fail this test, not hold it up.
+        let patience = Thread {
+            Thread.sleep(forTimeInterval: 20)
+            older.stop()
+        }
+        patience.start()
         let newer = try Coordinator(configuration(in: folder, state: "elsewhere"))
         defer { withExtendedLifetime(newer) {} }
         #expect { try running.value() } throws: { ($0 as? CoordinatorError)?.code == .superseded }
