@@ -1,4 +1,5 @@
 import GRDB
+import Glibc
 
 /// The ledger's SQLite file: opening, checking, and the schema.
 ///
@@ -14,11 +15,17 @@ import GRDB
 ///     trouble   failures and losses of units that are not finished
 enum LedgerDatabase {
     static let schemaVersion = 2
+    private static let pageBytes = 4_096
     /// "BLST", SQLite's application_id.
     static let applicationID = 0x424C_5354
 
     /// Opens or makes the ledger for writing: write-ahead log, every commit synchronised, checked.
     static func open(_ path: String) throws(CoordinatorError) -> DatabaseQueue {
+        // SQLite takes less than a page for an empty database, and would begin a new one in it.
+        var status = stat()
+        if stat(path, &status) == 0, (1..<pageBytes).contains(Int(status.st_size)) {
+            throw corrupt(path, "\(status.st_size) bytes are less than a page")
+        }
         do {
             var configuration = Configuration()
             configuration.label = "ledger"
@@ -118,6 +125,44 @@ enum LedgerDatabase {
         }
         let found = try String.fetchAll(db, sql: "PRAGMA quick_check(4)")
         guard found == ["ok"] else { throw corrupt(path, found.joined(separator: "; ")) }
+        if try !isNew(db) { try checkTypes(db, path) }
+    }
+
+    /// What every release's ledger holds in each column. SQLite does not check it, and the reader relies on it.
+    private static let types: [(table: String, integers: [String], others: [String: String])] = [
+        ("stage", ["id"], ["name": "text", "fingerprint": "text"]),
+        ("shard", ["id", "size"], ["name": "text", "location": "text", "version": "text"]),
+        ("worker", ["id"], ["name": "text"]),
+        (
+            "lease",
+            ["generation", "number", "stage", "shard", "worker", "incarnation", "began", "state"], [:]
+        ),
+        (
+            "chunk",
+            [
+                "stage", "shard", "chunk", "generation", "number", "digest", "bytes", "samples", "skipped",
+                "last", "range_end",
+            ], [:]
+        ),
+        ("finished", ["stage", "shard", "chunks", "samples", "skipped"], ["packed": "blob"]),
+        ("trouble", ["stage", "shard", "quarantined"], ["detail": "blob"]),
+    ]
+
+    /// Every column is there and holds what it should.
+    private static func checkTypes(_ db: Database, _ path: String) throws {
+        for (table, integers, others) in types {
+            let wrong =
+                integers.map { "typeof(\(table).\($0)) <> 'integer'" }
+                + others.map { "typeof(\(table).\($0.key)) <> '\($0.value)'" }
+            let sql = "SELECT EXISTS (SELECT 1 FROM \(table) WHERE \(wrong.joined(separator: " OR ")))"
+            do {
+                guard try Bool.fetchOne(db, sql: sql) == false else {
+                    throw corrupt(path, "the table \(table) holds values of a wrong type")
+                }
+            } catch let error as DatabaseError {
+                throw corrupt(path, "\(error)")
+            }
+        }
     }
 
     /// Brings a ledger of an earlier release up to this one, in the transaction that it is called in.

@@ -1,0 +1,220 @@
+import BolsterLeasing
+import BolsterMessaging
+import Foundation
+import Logging
+import Synchronization
+import Testing
+
+@testable import BolsterCoordinator
+
+/// A coordinator with keys, and another program's ZeroMQ (pyzmq) at the other end of the wire.
+@Suite("Another ZeroMQ client", .serialized, .enabled(if: OtherClient.exists, "needs Python with pyzmq"))
+struct OtherClientTests {
+    private let folder = TemporaryFolder()
+    private let lines = LogLines()
+    private let server: CurveKeyPair
+    private let allowed: CurveKeyPair
+    private let other: CurveKeyPair
+    private let list: String
+
+    init() throws {
+        server = try KeyStore.create(at: folder.path + "/server")
+        allowed = try KeyStore.create(at: folder.path + "/allowed-key")
+        other = try KeyStore.create(at: folder.path + "/other-key")
+        list = folder.path + "/allowed"
+        for (pair, name) in [(allowed, "a"), (other, "b")] {
+            try KeyStore.allow(pair.publicKey, name: name, in: list)
+        }
+    }
+
+    private func start() throws -> (Coordinator, Running<Coordinator.Outcome>) {
+        var configuration = configuration(in: folder)
+        configuration.security = ServerSecurity(keys: server, allowed: try AllowList(path: list))
+        configuration.log = Logger(label: "test") { [lines] _ in lines.handler }
+        let coordinator = try Coordinator(configuration)
+        return (coordinator, Running { try coordinator.run { _ in } })
+    }
+
+    private func ask(_ coordinator: Coordinator, _ keys: CurveKeyPair?, _ input: [String]) throws
+        -> [CoordinatorFrame]
+    {
+        let names =
+            keys.map { [server.publicKey.text, $0.publicKey.text, $0.secretKey.text] } ?? ["-", "-", "-"]
+        return try OtherClient.run([coordinator.endpoint] + names + ["identity"], input).map {
+            try CoordinatorFrame.decode($0)
+        }
+    }
+
+    private func line(_ message: WorkerMessage, version: UInt8 = 1, generation: UInt64 = 0) -> String {
+        var bytes = WorkerFrame(
+            worker: WorkerID("w"), incarnation: 1, generation: generation, message: message
+        ).encode()
+        bytes[1] = version
+        return OtherClient.hexadecimal(bytes)
+    }
+
+    private static let hello = WorkerMessage.hello(
+        Hello(host: "h", labels: [], device: "cpu", computeClass: "c", program: "pyzmq"))
+
+    @Test("An allowed key is answered") func allowedKey() throws {
+        let (coordinator, running) = try start()
+        let answers = try ask(coordinator, allowed, [line(Self.hello), line(.statusRequest)])
+        guard answers.count == 2, case .welcome = answers[0].message, case .statusReply = answers[1].message
+        else {
+            Issue.record("\(answers)")
+            return
+        }
+        coordinator.stop()
+        _ = try running.value()
+    }
+
+    @Test("A stranger, a revoked key and no key at all are answered nothing, with a line in the log")
+    func strangers() throws {
+        let (coordinator, running) = try start()
+        #expect(try ask(coordinator, CurveKeyPair.generate(), [line(.statusRequest)]).isEmpty)
+        #expect(try ask(coordinator, nil, [line(.statusRequest)]).isEmpty)
+        _ = try KeyStore.revoke("b", in: list)
+        Thread.sleep(forTimeInterval: 0.5)
+        #expect(try ask(coordinator, other, [line(.statusRequest)]).isEmpty)
+        #expect(try ask(coordinator, allowed, [line(.statusRequest)]).count == 1)
+        Thread.sleep(forTimeInterval: 1.5)
+        #expect(lines.count(of: "a connection was refused") >= 2)
+        coordinator.stop()
+        _ = try running.value()
+    }
+
+    @Test("Garbage, cut-off, empty, several-part and oversized messages get nowhere, and others are served")
+    func hostile() throws {
+        let (coordinator, running) = try start()
+        let whole = line(Self.hello)
+        let garbage = ["00ff", "ffffffffffffffff", "", "00,11", String(whole.dropLast(6)), "flood 50 4096"]
+        #expect(try ask(coordinator, allowed, garbage).isEmpty)
+        // More than a frame may have: libzmq closes that connection.
+        #expect(try ask(coordinator, allowed, ["flood 3 2097152"]).isEmpty)
+        #expect(try ask(coordinator, other, [line(.statusRequest)]).count == 1)
+        #expect(lines.count(of: "a frame was refused") > 0)
+        coordinator.stop()
+        _ = try running.value()
+    }
+
+    @Test("Another version is told so") func version() throws {
+        let (coordinator, running) = try start()
+        let answers = try ask(coordinator, allowed, [line(Self.hello, version: 9)])
+        guard case .refused(let refusal)? = answers.first?.message else {
+            Issue.record("\(answers)")
+            return
+        }
+        #expect(refusal.reason == .version && answers.count == 1)
+        coordinator.stop()
+        _ = try running.value()
+    }
+
+    @Test(
+        "A commit counts under the key that was granted its epoch: a forger's, and an older generation's, do not"
+    )
+    func forged() throws {
+        let (coordinator, running) = try start()
+        let generation = coordinator.generation
+        let granting = try ask(
+            coordinator, allowed,
+            [
+                line(Self.hello),
+                line(.ask(Ask(number: 1, loadedStages: [], cachedShards: [])), generation: generation),
+            ])
+        guard case .grant(let grant)? = granting.last?.message else {
+            Issue.record("\(granting)")
+            return
+        }
+        func commit(_ grant: Grant) -> String {
+            let result = ChunkResult(
+                chunk: 0, digest: 1, bytes: 9, samples: 2, skipped: 0, isLast: false, rangeEnd: 50)
+            return line(
+                .commit(
+                    Commit(
+                        unit: grant.unit, epoch: grant.epoch, fingerprint: grant.fingerprint,
+                        file: grant.file(chunk: 0), result: result)), generation: generation)
+        }
+        var older = grant
+        older.epoch = Epoch(generation: generation - 1, grant: 1)
+        for (keys, commit) in [(other, commit(grant)), (allowed, commit(older))] {
+            let answers = try ask(coordinator, keys, [commit])
+            guard case .commitRefused(_, _, .neverGranted, _)? = answers.first?.message else {
+                Issue.record("\(answers)")
+                return
+            }
+        }
+        guard case .committed? = try ask(coordinator, allowed, [commit(grant)]).first?.message else {
+            Issue.record("the honest commit is not taken")
+            return
+        }
+        #expect(lines.count(of: "a commit was refused") == 2)
+        coordinator.stop()
+        _ = try running.value()
+    }
+}
+
+/// Runs tools/oracles/zmq_client.py.
+private enum OtherClient {
+    static let python = ProcessInfo.processInfo.environment["BOLSTER_PYTHON"] ?? "python3"
+    static let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+        .appendingPathComponent("../../tools/oracles/zmq_client.py").path
+
+    static let exists: Bool = {
+        do {
+            return try output(["-c", "import zmq; print(zmq.has('curve'))"], []) == ["True"]
+        } catch {
+            return false
+        }
+    }()
+
+    static func run(_ arguments: [String], _ input: [String]) throws -> [[UInt8]] {
+        try output([script] + arguments, input).map { line in
+            stride(from: 0, to: line.count, by: 2).compactMap { index in
+                let start = line.index(line.startIndex, offsetBy: index)
+                return UInt8(line[start..<line.index(start, offsetBy: 2)], radix: 16)
+            }
+        }
+    }
+
+    static func hexadecimal(_ bytes: [UInt8]) -> String {
+        bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    }
+
+    private static func output(_ arguments: [String], _ input: [String]) throws -> [String] {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = [python] + arguments
+        let (writing, reading) = (Pipe(), Pipe())
+        process.standardInput = writing
+        process.standardOutput = reading
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        try writing.fileHandleForWriting.write(
+            contentsOf: Data(input.map { $0 + "\n" }.joined().utf8))
+        try writing.fileHandleForWriting.close()
+        let data = try reading.fileHandleForReading.readToEnd() ?? Data()
+        process.waitUntilExit()
+        return String(decoding: data, as: UTF8.self).split(separator: "\n").map(String.init)
+    }
+}
+
+/// The messages that were logged.
+private final class LogLines: Sendable {
+    private let messages = Mutex<[String]>([])
+
+    func count(of message: String) -> Int { messages.withLock { $0.count { $0 == message } } }
+    func append(_ message: String) { messages.withLock { $0.append(message) } }
+    var handler: Handler { Handler(lines: self) }
+
+    struct Handler: LogHandler {
+        let lines: LogLines
+        var metadata: Logger.Metadata = [:]
+        var logLevel = Logger.Level.debug
+        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+            get { metadata[key] }
+            set { metadata[key] = newValue }
+        }
+
+        func log(event: LogEvent) { lines.append("\(event.message)") }
+    }
+}
