@@ -32,7 +32,7 @@ struct Scale: ParsableCommand {
         defer { unlinkTree(place) }
         let run = ScaleRun(folder: place, shardCount: shards)
         let costs = try synchronisations(in: place).sorted()
-        print(
+        say(
             "disk: 4 KiB written and synchronised in \(ms(costs, 0.5)) ms (median), \(ms(costs, 0.99)) ms (p99)"
         )
         try makeKeys(run)
@@ -58,10 +58,10 @@ struct Scale: ParsableCommand {
             ])
         }
         let connecting = try loads.map { try number($0.answer(), 1) }.max() ?? 0
-        print("connected: \(workers) workers with CURVE in \(rounded(connecting)) s")
+        say("connected: \(workers) workers with CURVE in \(rounded(connecting)) s")
         try saturate(coordinator, loads)
         try open(coordinator, loads)
-        print("coordinator's memory: \(Int(try ProcessUse(coordinator.number).peak)) MiB at its highest")
+        say("coordinator's memory: \(Int(try ProcessUse(coordinator.number).peak)) MiB at its highest")
         for load in loads { load.close() }
         coordinator.close()
     }
@@ -77,7 +77,7 @@ struct Scale: ParsableCommand {
         let used = try ProcessUse(coordinator.number).seconds - before
         let done = try answers.map { try number($0, 1) / number($0, 2) }.reduce(0, +)
         let load = try answers.map { try number($0, 3) }.reduce(0, +)
-        print(
+        say(
             "saturation: \(Int(done)) durable grants and commits a second; CPU: coordinator "
                 + "\(rounded(used / seconds)) cores, load \(rounded(load / seconds)) cores")
     }
@@ -97,7 +97,7 @@ struct Scale: ParsableCommand {
         }
         latencies.sort()
         let own = try ProcessUse(coordinator.number).seconds - before
-        print(
+        say(
             "open loop: \(Int(done)) durable operations and \(Int(heartbeats)) heartbeats a second; a grant "
                 + "takes \(ms(latencies, 0.5)) ms (median), \(ms(latencies, 0.99)) ms (p99), "
                 + "\(ms(latencies, 1)) ms (worst of \(latencies.count)); CPU: coordinator "
@@ -112,7 +112,7 @@ struct Scale: ParsableCommand {
         let coordinator = try Child(arguments)
         let seconds = try number(coordinator.answer(), 2)
         let memory = try ProcessUse(coordinator.number).peak
-        print("restart: \(finished) finished units in \(rounded(seconds)) s, \(Int(memory)) MiB")
+        say("restart: \(finished) finished units in \(rounded(seconds)) s, \(Int(memory)) MiB")
         coordinator.close()
     }
 
@@ -137,7 +137,7 @@ struct Scale: ParsableCommand {
                 try FileManager.default.removeItem(atPath: path)
             }
         } catch {
-            print("left behind: \(path): \(error)")
+            say("left behind: \(path): \(error)")
         }
     }
 }
