@@ -104,19 +104,3 @@ package struct PlaneWriter: Sendable {
         }
     }
 }
-
-extension PixelNormalizer {
-    /// Writes [3, side, side] once; whoever writes many views keeps a `PlaneWriter`.
-    package func tensor(
-        fromView view: UnsafeRawBufferPointer, height: Int, width: Int, resizedTo side: Int,
-        into out: UnsafeMutablePointer<Float>
-    ) {
-        let size = AugmentationConfiguration.Size(height: height, width: width)
-        let planes = UnsafeMutableRawBufferPointer(start: out, count: 3 * side * side * 4)
-        do throws(AugmentationError) {
-            try PlaneWriter(self, size, side, .float32).write(view, to: planes)
-        } catch {
-            fatalError(error.message)
-        }
-    }
-}

@@ -33,8 +33,8 @@ package final class Coordinator: Sendable {
         var paused: Duration = .zero
         var pausedSince: Duration?
         var devices: Duration = .zero
-        /// When the outcome was first seen.
-        var over: (outcome: Outcome, at: Duration)?
+        /// When the outcome was first seen, and whether an operator is waited for all the same.
+        var over: (outcome: Outcome, at: Duration, staysUntilTold: Bool)?
         var stall: StallAlarm
     }
 
@@ -152,11 +152,13 @@ package final class Coordinator: Sendable {
                 batch.changes, uses: isDue ? core.devices.takeFresh() : [], time: Self.wallClock)
             var answers = batch.answers
             for order in orders.takeAll() {
+                if order.request == .drain { schedule.over?.staysUntilTold = false }
                 let (reply, more) = try carryOut(order.request, &core, isOver: schedule.over != nil)
                 order.done(reply)
                 answers += more
             }
             for (peer, request) in batch.orders {
+                if request == .drain { schedule.over?.staysUntilTold = false }
                 let (reply, more) = try carryOut(request, &core, isOver: schedule.over != nil)
                 var batch = CoordinatorCore.Batch()
                 core.answer(.operatorReply(reply), to: peer, in: &batch)
@@ -218,10 +220,12 @@ package final class Coordinator: Sendable {
             }
         }
         if schedule.over == nil, let end = end(core) {
-            schedule.over = (end, now)
+            schedule.over = (end, now, configuration.staysWhenFinished && end != .drained)
             tell(end, &core, &batch)
         }
-        guard let over = schedule.over, now - over.at >= configuration.lingering else { return nil }
+        guard let over = schedule.over, !over.staysUntilTold, now - over.at >= configuration.lingering else {
+            return nil
+        }
         return over.outcome
     }
 

@@ -41,6 +41,9 @@ package struct CoordinatorConfiguration: Sendable {
     package var takeoverWait: Duration = FenceWatch.takeoverWait
     /// After the end, so that workers hear that it is over.
     package var lingering: Duration = .milliseconds(1_500)
+    /// Goes on answering when the run is finished, until it is drained or stopped: for schedulers that start
+    /// what has ended, and for workers that come late.
+    package var staysWhenFinished = false
 
     package init(
         manifestText: String, manifestFile: String, manifestDirectory: String, manifest: Manifest,

@@ -41,8 +41,12 @@ struct Coordinate: ParsableCommand {
     @Option(help: "What other machines call this one, for --rendezvous. Default: its host name.")
     var advertise: String?
 
-    @Option(help: "Minutes without a committed chunk after which a stall is told, in log, metrics and status.")
+    @Option(
+        help: "Minutes without a committed chunk after which a stall is told, in log, metrics and status.")
     var stallAfter = 30
+
+    @Flag(help: "Go on answering when the run is finished, until a signal or drain: for schedulers.")
+    var stay = false
 
     @OptionGroup var keys: ServerKeyOptions
     @OptionGroup var pageOptions: StatusPageOptions
@@ -55,6 +59,7 @@ struct Coordinate: ParsableCommand {
                 state: absolutePath(state), listen: listen, security: try keys.security(),
                 log: logging.logger("bolster.coordinator"))
             configuration.retryQuarantined = retryQuarantined
+            configuration.staysWhenFinished = stay
             configuration.rendezvous = rendezvous.map(absolutePath)
             configuration.stallAfter = .seconds(60 * stallAfter)
             configuration.hostName = advertise ?? ProcessInfo.processInfo.hostName

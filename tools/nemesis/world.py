@@ -66,7 +66,8 @@ class World:
 
     def work(self, index):
         return self.start("work", "--coordinator", f"tcp://127.0.0.1:{self.proxies[index].port}", "--threads",
-                          "1", "--cache", self.folder / "cache", "--log-level", "warning")
+                          "1", "--cache", self.folder / "cache", "--name", f"worker-{index}", "--give-up-after", "1",
+                          "--log-level", "warning")
 
     def revive(self):
         """Starts what is not there, as an operator or a scheduler would. True when the run is finished."""
@@ -184,7 +185,8 @@ class World:
                 act()
         for worker in self.workers:
             try:
-                worker.wait(timeout=60)
+                # One that was started when all was over never learns of it, and gives up after a minute.
+                worker.wait(timeout=90)
             except subprocess.TimeoutExpired:
                 raise SystemExit(f"a worker did not end after the run had; see {self.folder}") from None
 
