@@ -2,7 +2,9 @@
 # Installs, builds and tests everything, and ends with "N passed, N failed". Safe to repeat.
 #
 #     tools/test.sh            compares with NumPy, Pillow, webdataset, tarfile…
-#     tools/test.sh --full     and with PyTorch, torchvision and OpenCLIP (also by BOLSTER_TORCH=1)
+#     BOLSTER_TORCH=1 tools/test.sh     and with PyTorch, torchvision and OpenCLIP
+#     tools/test.sh --full     and what is long: shards of 4 GB, joins, fuzzing, many nemesis rounds, a real
+#                              Slurm, five trainings with and without; more than an hour
 set -euo pipefail
 # shellcheck source=common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -149,6 +151,8 @@ counted count_conformance "conformance of the demo" "$BOLSTER_PYTHON" "${conform
 check "demo, second start" demo_again
 counted count_python_tests "python tests" "$BOLSTER_PYTHON" -m unittest discover tools/tests
 
+check "nemesis" "$BOLSTER_PYTHON" tools/nemesis/nemesis.py --bolster "$BOLSTER_BINARY" --rounds 2
+
 check "tests build" build --build-tests
 counted count_swift_tests "swift tests" swift test --skip-build --disable-xctest
 if [ "$full" = 1 ]; then
@@ -162,5 +166,10 @@ if [ "$full" = 1 ]; then
         env BOLSTER_FULL=1 swift test --skip-build --disable-xctest --filter DrainTests/lostState
     check "join against others" \
         "$BOLSTER_PYTHON" tools/benchmarks/join.py "$BOLSTER_BINARY" "$root/.build/join-check" --require
+    check "nemesis, twenty rounds" \
+        "$BOLSTER_PYTHON" tools/nemesis/nemesis.py --bolster "$BOLSTER_BINARY" --rounds 20
+    check "a real Slurm" tools/slurm/test.sh "$BOLSTER_BINARY"
+    check "training with and without" "$BOLSTER_PYTHON" tools/trainer/experiment.py --bolster "$BOLSTER_BINARY"
+    check "fuzzing the decoders" tools/fuzz/augmentation.sh
 fi
 finish
