@@ -41,6 +41,9 @@ package final class DealerPool {
         }
         set(ZMQ_LINGER, 0)
         set(ZMQ_HANDSHAKE_IVL, 120_000)
+        // As a worker's connection has them.
+        set(ZMQ_HEARTBEAT_IVL, 5_000)
+        set(ZMQ_HEARTBEAT_TIMEOUT, 60_000)
         zmq_setsockopt(socket, ZMQ_ROUTING_ID, identity, identity.count)
         if let security {
             zmq_setsockopt(socket, ZMQ_CURVE_SERVERKEY, security.serverKey.bytes, 32)

@@ -102,10 +102,6 @@ struct ZMQSocket: ~Copyable, @unchecked Sendable {
     func setCommonOptions(_ endpoint: Endpoint) throws(MessagingError) {
         try set(ZMQ_MAXMSGSIZE, long: Int64(MessagingLimits.frameBytesMax))
         try set(ZMQ_HANDSHAKE_IVL, 10_000)
-        // A peer that answers no ping for 15 s is gone, whatever TCP believes.
-        try set(ZMQ_HEARTBEAT_IVL, 5_000)
-        try set(ZMQ_HEARTBEAT_TIMEOUT, 15_000)
-        try set(ZMQ_HEARTBEAT_TTL, 15_000)
         try set(ZMQ_TCP_KEEPALIVE, 1)
         try set(ZMQ_TCP_KEEPALIVE_IDLE, 60)
         try set(ZMQ_TCP_KEEPALIVE_INTVL, 10)

@@ -97,7 +97,13 @@ final class LoadGenerator {
             while waiting.count < window, let number = nextIdle() { ask(number, due: .now) }
             if try receive() == 0 { pool.wait(waiting, milliseconds: 1) }
         }
-        return (operations - before, (ContinuousClock.now - begun) / .seconds(1))
+        let result = (operations - before, (ContinuousClock.now - begun) / .seconds(1))
+        // What is still on its way belongs to this phase, not to the next.
+        let end = ContinuousClock.now + .seconds(5)
+        while !waiting.isEmpty, ContinuousClock.now < end {
+            if try receive() == 0 { pool.wait(waiting, milliseconds: 1) }
+        }
+        return result
     }
 
     /// Operations and heartbeats at fixed rates, whether or not answers keep up: an Ask that has to wait for
