@@ -169,7 +169,8 @@ if [ "$full" = 1 ]; then
     check "nemesis, twenty rounds" \
         "$BOLSTER_PYTHON" tools/nemesis/nemesis.py --bolster "$BOLSTER_BINARY" --rounds 20
     check "a real Slurm" tools/slurm/test.sh "$BOLSTER_BINARY"
-    check "training with and without" "$BOLSTER_PYTHON" tools/trainer/experiment.py --bolster "$BOLSTER_BINARY"
+    check "training with and without" \
+        "$BOLSTER_PYTHON" tools/trainer/experiment.py --bolster "$BOLSTER_BINARY"
     check "fuzzing the decoders" tools/fuzz/augmentation.sh
 fi
 finish

@@ -67,6 +67,8 @@ final class LedgerBackup: Sendable {
             // The copy is one file: nothing of it may be left in a write-ahead log.
             try copy.writeWithoutTransaction { try $0.execute(sql: "PRAGMA journal_mode = DELETE") }
             try copy.close()
+        } catch {
+            throw LedgerDatabase.explained(error, temporary)
         }
         let name = Self.name(generation: generation, number: number)
         try upload(temporary, as: name)

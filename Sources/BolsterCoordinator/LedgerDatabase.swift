@@ -1,3 +1,4 @@
+import Foundation
 import GRDB
 import Glibc
 
@@ -82,11 +83,9 @@ enum LedgerDatabase {
             return CoordinatorError(.ledger, "the ledger cannot be used", evidence: [path], cause: error)
         }
         switch error.resultCode {
-        case .SQLITE_FULL:
-            return CoordinatorError(
-                .ledger,
-                "no space is left for the ledger: free some and start again; what is committed is kept",
-                evidence: [path], cause: error)
+        case .SQLITE_FULL: return diskFull(path, error)
+        // How SQLite tells of a write-ahead log's index that cannot grow.
+        case .SQLITE_IOERR where isFull(path): return diskFull(path, error)
         case .SQLITE_CORRUPT, .SQLITE_NOTADB:
             return corrupt(path, "\(error)")
         case .SQLITE_CANTOPEN, .SQLITE_READONLY, .SQLITE_PERM:
@@ -97,6 +96,20 @@ enum LedgerDatabase {
             return CoordinatorError(
                 .ledger, "the ledger cannot be read or written", evidence: [path], cause: error)
         }
+    }
+
+    private static func diskFull(_ path: String, _ error: DatabaseError) -> CoordinatorError {
+        CoordinatorError(
+            .ledger,
+            "the disk is full, no space is left for the ledger: free some and start again; what is committed "
+                + "is kept", evidence: [path], cause: error)
+    }
+
+    /// Whether the disk below a path has less than SQLite's index of a log takes.
+    private static func isFull(_ path: String) -> Bool {
+        var disk = statvfs()
+        guard statvfs((path as NSString).deletingLastPathComponent, &disk) == 0 else { return false }
+        return UInt64(disk.f_bavail) * UInt64(disk.f_frsize) < 64 << 10
     }
 
     private static func corrupt(_ path: String, _ found: String) -> CoordinatorError {
@@ -128,7 +141,8 @@ enum LedgerDatabase {
         if try !isNew(db) { try checkTypes(db, path) }
     }
 
-    /// What every release's ledger holds in each column. SQLite does not check it, and the reader relies on it.
+    /// What every release's ledger holds in each column. SQLite does not check it, and the reader relies on
+    /// it.
     private static let types: [(table: String, integers: [String], others: [String: String])] = [
         ("stage", ["id"], ["name": "text", "fingerprint": "text"]),
         ("shard", ["id", "size"], ["name": "text", "location": "text", "version": "text"]),

@@ -40,7 +40,7 @@ package struct SeededRandom: Sendable {
         elements.isEmpty ? nil : elements[integer(below: elements.count)]
     }
 
-    /// Natural logarithm of 0 < x <= 1, by halving into [0.5, 1] and a series: the same bits on every machine.
+    /// Natural logarithm of 0 < x <= 1, by halving into [0.5, 1] and a series: equal bits on every machine.
     private func _log(_ number: Double) -> Double {
         var mantissa = number
         var halvings = 0.0

@@ -69,8 +69,8 @@ extension Simulation {
         try write(batch, coordinator)
     }
 
-    /// As `FenceWatch`: whether it can be seen that this coordinator rules. While it cannot, what comes is not
-    /// heard, and no lease grows old.
+    /// As `FenceWatch`: whether it can be seen that this coordinator rules. While it cannot, what comes is
+    /// not heard, and no lease grows old.
     private func mayServe(_ coordinator: CoordinatorProcess) throws -> Bool {
         if !hosts[coordinator.host].isCutFromStore {
             guard store.newestGeneration == coordinator.generation || canary == .generationUnchecked else {
@@ -213,7 +213,7 @@ extension Simulation {
     }
 
     private func scheduleTick(_ coordinator: CoordinatorProcess) {
-        // One wake-up a second: a frame that comes before serves the tick as well, the spare one does nothing.
+        // One wake-up a second: a frame that comes before serves the tick too, the spare one does nothing.
         guard coordinator.schedule.tick != coordinator.tickPlanned else { return }
         coordinator.tickPlanned = coordinator.schedule.tick
         events.insert(

@@ -110,7 +110,7 @@ struct OtherClientTests {
     }
 
     @Test(
-        "A commit counts under the key that was granted its epoch: a forger's, and an older generation's, do not"
+        "A commit counts under the key that was granted its epoch: no forger's, no older generation's"
     )
     func forged() throws {
         let (coordinator, running) = try start()

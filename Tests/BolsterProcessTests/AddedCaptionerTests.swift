@@ -7,7 +7,8 @@ struct AddedCaptionerTests {
     private static let models = Program.checkout + "/manifests/demo/models"
 
     private func captioner(_ name: String, _ model: String) -> String {
-        #"  - {name: "\#(name)", model: "\#(Self.models)/\#(model)", captions: 1, decoding: {method: greedy}}"#
+        #"  - {name: "\#(name)", model: "\#(Self.models)/\#(model)", captions: 1, "#
+            + "decoding: {method: greedy}}"
     }
 
     /// Every record file with its size and the time of its writing.

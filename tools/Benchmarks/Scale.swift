@@ -7,12 +7,12 @@ struct Scale: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Grants, commits and heartbeats of ten thousand workers, over CURVE.",
         discussion: """
-            A coordinator process leases a run of four stages over --shards shards to --workers workers, each \
-            with a connection, identity and handshake of its own, from --generators other processes. First as \
-            many grants and commits as go, each durable before it is answered; then a fixed rate of them \
-            beside heartbeats, whether or not the answers keep up, and how long a grant takes. Memory and CPU \
-            are the coordinator's; the generators' CPU is told apart. At the end a ledger with 200,000 \
-            finished units is opened.
+            A coordinator process leases a run of four stages over --shards shards to --workers workers, \
+            each with a connection, identity and handshake of its own, from --generators other processes. \
+            First as many grants and commits as go, each durable before it is answered; then a fixed rate \
+            of them beside heartbeats, whether or not the answers keep up, and how long a grant takes. \
+            Memory and CPU are the coordinator's; the generators' CPU is told apart. At the end a ledger \
+            with 200,000 finished units is opened.
             """)
 
     @Option(help: "Shards of the run.") var shards = 65_536
@@ -33,7 +33,7 @@ struct Scale: ParsableCommand {
         let run = ScaleRun(folder: place, shardCount: shards)
         let costs = try synchronisations(in: place).sorted()
         say(
-            "disk: 4 KiB written and synchronised in \(ms(costs, 0.5)) ms (median), \(ms(costs, 0.99)) ms (p99)"
+            "disk: 4 KiB written and synchronised in \(ms(costs, 0.5)) ms, p99 \(ms(costs, 0.99)) ms"
         )
         try makeKeys(run)
         try serve(run)

@@ -11,10 +11,10 @@ struct Simulator: ParsableCommand {
         abstract: "Runs the lease protocol through simulated faults and checks its promises.",
         discussion: """
             Every seed draws a small run and the faults that befall it: messages lost, doubled, late and \
-            reordered, links cut in one direction or both, workers killed, stopped, hung, doubled and renamed, \
-            coordinators killed, stopped, doubled and robbed of their disk, full disks, slow and torn writes, \
-            skewed and jumping clocks, forged messages, operators' orders. Independent checkers watch what is \
-            said and what is durable. The same seed is the same run.
+            reordered, links cut in one direction or both, workers killed, stopped, hung, doubled and \
+            renamed, coordinators killed, stopped, doubled and robbed of their disk, full disks, slow and \
+            torn writes, skewed and jumping clocks, forged messages, operators' orders. Independent \
+            checkers watch what is said and what is durable. The same seed is the same run.
 
             Exit code 0: every promise held; 1: one was broken, and its line says how to repeat it.
             """)
@@ -84,8 +84,8 @@ struct Simulator: ParsableCommand {
             \(Int(Double(summary.seeds) / seconds)) seeds a second on \(threads) threads
             \(rounded(counts.virtualSeconds / 3_600)) virtual hours, \(counts.events) events, \
             \(counts.frames) frames, \(counts.faults) faults, \(counts.coordinators) coordinators, \
-            \(counts.workers) workers, \(counts.secondLeases) second leases, \(counts.skipped) samples skipped, \
-            \(counts.quarantined) units quarantined, \(counts.reopened) reopened
+            \(counts.workers) workers, \(counts.secondLeases) second leases, \
+            \(counts.skipped) samples skipped, \(counts.quarantined) units quarantined, \(counts.reopened) reopened
             """)
         if !summary.failures.isEmpty { throw ExitCode(1) }
     }

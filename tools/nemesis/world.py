@@ -65,9 +65,9 @@ class World:
                           "--state", state or self.state, "--log-level", "warning")
 
     def work(self, index):
-        return self.start("work", "--coordinator", f"tcp://127.0.0.1:{self.proxies[index].port}", "--threads",
-                          "1", "--cache", self.folder / "cache", "--name", f"worker-{index}", "--give-up-after", "1",
-                          "--log-level", "warning")
+        return self.start("work", "--coordinator", f"tcp://127.0.0.1:{self.proxies[index].port}",
+                          "--threads", "1", "--cache", self.folder / "cache", "--name", f"worker-{index}",
+                          "--give-up-after", "1", "--log-level", "warning")
 
     def revive(self):
         """Starts what is not there, as an operator or a scheduler would. True when the run is finished."""

@@ -23,7 +23,8 @@ write_manifest() {
             cp "$root/manifests/demo/shards/$shard.tar" "$work/shards/$copy-$shard.tar"
         done
     done
-    sed -e "s|demo/shards/{0000..0003}.tar|$work/shards/*.tar|" -e "s|demo/models|$root/manifests/demo/models|" \
+    sed -e "s|demo/shards/{0000..0003}.tar|$work/shards/*.tar|" \
+        -e "s|demo/models|$root/manifests/demo/models|" \
         -e "s|\[demo/models|[$root/manifests/demo/models|" \
         -e "s|, demo/models|, $root/manifests/demo/models|" \
         -e "s|^output:.*|output: $work/$1|" "$root/manifests/demo.yaml" >"$work/$1.yaml"

@@ -144,7 +144,7 @@ class CommandTests(unittest.TestCase):
             self.check(path.relative_to(ROOT), verb, words)
 
     def test_scripts_and_units(self):
-        command = re.compile(r"bolster (coordinate|work|merge|verify|status|keys|drain|retry|report) ((?:[^\n]|\\\n)*)")
+        command = re.compile(r"bolster (coordinate|work|merge|verify|status|keys|retry) ((?:[^\n]|\\\n)*)")
         found = 0
         for path in sorted((ROOT / "deploy").rglob("*")):
             if path.suffix in (".sh", ".sbatch", ".service", ".md"):

@@ -21,7 +21,10 @@ try:
 except ImportError as error:
     MISSING = f"{error.name} is not installed"
 
-AUGMENTATION = {"random_resized_crop": {"size": 64, "interpolation": "bicubic"}, "rand_augment": {"enable": True}}
+AUGMENTATION = {
+    "random_resized_crop": {"size": 64, "interpolation": "bicubic"},
+    "rand_augment": {"enable": True},
+}
 
 
 def rows(*shape):
@@ -64,9 +67,8 @@ class TrainerTests(unittest.TestCase):
 
     def test_clip_loss_is_least_for_the_own_texts(self):
         images = rows(8, 16)
-        self.assertLess(
-            float(reinforced.clip_loss(images, images, 50)), float(reinforced.clip_loss(images, rows(8, 16), 50))
-        )
+        own, others = (reinforced.clip_loss(images, texts, 50) for texts in (images, rows(8, 16)))
+        self.assertLess(float(own), float(others))
 
 
 NAMES = (

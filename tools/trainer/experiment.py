@@ -224,7 +224,8 @@ def main():
         for name, of in (("without", None), ("with", widths)):
             began = time.monotonic()
             shares[name].append(judge(train(data, words, seed, steps, of), pictures, ids))
-            print(f"seed {seed} {name:8}{shares[name][-1]:.1%}  ({time.monotonic() - began:.0f} s)", flush=True)
+            took = time.monotonic() - began
+            print(f"seed {seed} {name:8}{shares[name][-1]:.1%}  ({took:.0f} s)", flush=True)
     means = {name: float(numpy.mean(values)) for name, values in shares.items()}
     deviation = max(float(numpy.std(values, ddof=1)) for values in shares.values())
     margin = means["with"] - means["without"]

@@ -21,7 +21,7 @@ final class ChunksCountOnce: Invariant {
                         continue
                     }
                     throw broken(
-                        "chunk \(chunk.result.chunk) of \(unit) was \(counted.epoch)'s and is \(chunk.epoch)'s"
+                        "chunk \(chunk.result.chunk) of \(unit) was of \(counted.epoch), is of \(chunk.epoch)"
                     )
                 }
             case .granted, .ended, .troubled, .quarantined, .retried, .reopened, .extended: break
