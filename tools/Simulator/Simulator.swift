@@ -85,7 +85,8 @@ struct Simulator: ParsableCommand {
             \(rounded(counts.virtualSeconds / 3_600)) virtual hours, \(counts.events) events, \
             \(counts.frames) frames, \(counts.faults) faults, \(counts.coordinators) coordinators, \
             \(counts.workers) workers, \(counts.secondLeases) second leases, \
-            \(counts.skipped) samples skipped, \(counts.quarantined) units quarantined, \(counts.reopened) reopened
+            \(counts.skipped) samples skipped, \(counts.quarantined) units quarantined, \
+            \(counts.reopened) reopened
             """)
         if !summary.failures.isEmpty { throw ExitCode(1) }
     }

@@ -3,8 +3,8 @@
 What the patch wants of a sample, as its loading code shows: `paug.json` is an object whose `param_aug` is
 a list that an index selects from; `syn.json` has columns whose names match a regular expression, each a list
 of texts; `npz` (preferred) or `pth.gz` maps `image_emb` to a row per view and `text_emb` to a row per own
-text. A `text_emb` with more rows holds the captions' after them; otherwise `<column>_emb` does. Rows are NumPy arrays
-or tensors that become fp32.
+text. A `text_emb` with more rows holds the captions' after them; otherwise `<column>_emb` does. Rows are
+NumPy arrays or tensors that become fp32.
 """
 
 import re
