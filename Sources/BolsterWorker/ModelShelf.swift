@@ -135,10 +135,10 @@ final class ModelShelf {
             schedules[models]?.passed(at: Date())
         } catch {
             let chunks = schedules[models]?.chunks ?? 0
-            let since = Int((schedules[models]?.lastGood ?? Date()).timeIntervalSince1970)
+            let since = ISO8601DateFormatter().string(from: schedules[models]?.lastGood ?? Date())
             throw WorkerError(
                 .wrongAnswers,
-                "\(device) answered rightly until \(since) (seconds since 1970) and answers wrongly now; "
+                "\(device) answered rightly until \(since) and answers wrongly now; "
                     + "\(chunks) chunks are in doubt: reopen them with `bolster invalidate --worker NAME "
                     + "--since \(since)`", evidence: stage.id.name, cause: error)
         }
