@@ -75,7 +75,8 @@ def blocks(page):
 
 def script(page, full):
     """One shell script for the whole page, and how many of its blocks it runs."""
-    lines = ["set -euo pipefail", FINISH]
+    # As in a reader's shell, the end of a pipe decides: `head` may close it early.
+    lines = ["set -eu", FINISH]
     count = 0
     for block in blocks(page):
         if block.language in ("yaml", "python") and block.name:
