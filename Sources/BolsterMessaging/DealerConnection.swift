@@ -35,8 +35,8 @@ struct DealerConnection: ~Copyable {
         try socket.set(ZMQ_RECONNECT_IVL_MAX, 5_000)
         try socket.set(ZMQ_CONNECT_TIMEOUT, 10_000)
         // A router that answers no ping for 15 s is gone, whatever TCP believes. Only dealers ping, and they
-        // ask for no timer at the other end (TTL): libzmq 4.3 finds a timer to cancel by walking through all of
-        // them, which with ten thousand connections took a router four fifths of its time.
+        // ask for no timer at the other end (TTL): libzmq 4.3 finds a timer to cancel by walking through all
+        // of them, which with ten thousand connections took a router four fifths of its time.
         try socket.set(ZMQ_HEARTBEAT_IVL, 5_000)
         try socket.set(ZMQ_HEARTBEAT_TIMEOUT, 15_000)
         if let security {

@@ -13,6 +13,7 @@ than three standard deviations.
 import argparse
 import json
 import math
+import multiprocessing
 import pathlib
 import subprocess
 import sys
@@ -148,10 +149,10 @@ def train(data, words, seed, steps, widths):
     vectors = [p for p in student.parameters() if p.ndim <= 1]
     optimizer = torch.optim.AdamW(
         [{"params": matrices, "weight_decay": 0.1}, {"params": vectors, "weight_decay": 0}],
-        lr=2e-3, betas=(0.9, 0.98),
+        lr=1e-3, betas=(0.9, 0.98),
     )
     schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda s: min((s + 1) / 50, 0.02 + 0.49 * (1 + math.cos(math.pi * s / steps)))
+        optimizer, lambda s: min((s + 1) / 100, 0.02 + 0.49 * (1 + math.cos(math.pi * s / steps)))
     )
     order = torch.Generator().manual_seed(seed)
     left = torch.empty(0, dtype=torch.int64)
@@ -196,6 +197,24 @@ def prepare(options):
     return work / "run" / "dataset"
 
 
+def begin(dataset, widths, steps):
+    """What each process keeps: the dataset and the scenes to judge on."""
+    torch.set_num_threads(1)
+    words = tokenizer.Tokenizer.load(DEMO / "models" / "teacher-a")
+    pictures, captions = corpus.held_out(HELD_OUT, "trainer/held-out")
+    play.words, play.widths, play.steps = words, widths, steps
+    play.data = Loaded(dataset, words)
+    play.pictures = torch.from_numpy(pictures).permute(0, 3, 1, 2)
+    play.ids = torch.tensor([words.pack(caption, LENGTH) for caption in captions])
+
+
+def play(run):
+    """Trains and judges one student; its share and how many seconds it took."""
+    (name, seed), began = run, time.monotonic()
+    student = train(play.data, play.words, seed, play.steps, play.widths if name == "with" else None)
+    return judge(student, play.pictures, play.ids), time.monotonic() - began
+
+
 def main():
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -205,27 +224,23 @@ def main():
     parser.add_argument("--samples", type=int, default=4096)
     parser.add_argument("--epochs", type=int, default=12, help="samples seen, in sizes of the corpus")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--processes", type=int, default=2, help="students trained at a time")
     options = parser.parse_args()
     if options.seeds < 2:
         parser.error("--seeds: a deviation needs at least 2")
     options.work.mkdir(parents=True, exist_ok=True)
     dataset = prepare(options)
-    words = tokenizer.Tokenizer.load(DEMO / "models" / "teacher-a")
     widths = json.loads((dataset / "info.json").read_text())["teachers"]
     widths = [teacher["width"] for teacher in widths]
-    data = Loaded(dataset, words)
-    pictures, captions = corpus.held_out(HELD_OUT, "trainer/held-out")
-    pictures = torch.from_numpy(pictures).permute(0, 3, 1, 2)
-    ids = torch.tensor([words.pack(caption, LENGTH) for caption in captions])
-    steps = options.epochs * len(data.real) // BATCH
-    print(f"{len(data.real)} samples, teachers {widths}, {steps} steps of {BATCH} samples")
+    steps = options.epochs * json.loads((dataset / "info.json").read_text())["totalLength"] // BATCH
+    print(f"teachers {widths}, {steps} steps of {BATCH} samples", flush=True)
     shares = {"without": [], "with": []}
-    for seed in range(options.seeds):
-        for name, of in (("without", None), ("with", widths)):
-            began = time.monotonic()
-            shares[name].append(judge(train(data, words, seed, steps, of), pictures, ids))
-            took = time.monotonic() - began
-            print(f"seed {seed} {name:8}{shares[name][-1]:.1%}  ({took:.0f} s)", flush=True)
+    runs = [(name, seed) for seed in range(options.seeds) for name in shares]
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(options.processes, begin, (dataset, widths, steps)) as pool:
+        for (name, seed), (share, took) in zip(runs, pool.imap(play, runs)):
+            shares[name].append(share)
+            print(f"seed {seed} {name:8}{share:.1%}  ({took:.0f} s)", flush=True)
     means = {name: float(numpy.mean(values)) for name, values in shares.items()}
     deviation = max(float(numpy.std(values, ddof=1)) for values in shares.values())
     margin = means["with"] - means["without"]
