@@ -165,8 +165,11 @@ let package = Package(
         .testTarget(name: "BolsterWorkerTests", dependencies: ["BolsterWorker"], swiftSettings: settings),
         .testTarget(name: "BolsterMergerTests", dependencies: ["BolsterMerger"], swiftSettings: settings),
         .testTarget(
-            name: "BolsterStatusPageTests", dependencies: ["BolsterStatusPage"], swiftSettings: settings),
-        .testTarget(name: "BolsterReportTests", dependencies: ["BolsterReport"], swiftSettings: settings),
+            name: "BolsterStatusPageTests", dependencies: ["BolsterStatusPage", "BolsterTestKit"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "BolsterReportTests", dependencies: ["BolsterReport", "BolsterTestKit"],
+            swiftSettings: settings),
         .testTarget(
             name: "BolsterSimulationTests", dependencies: ["BolsterTestKit", "BolsterLeasing"],
             swiftSettings: settings),

@@ -1,6 +1,7 @@
 import BolsterAugmentation
 import BolsterDataset
 import BolsterRecords
+import BolsterTestKit
 import Foundation
 import Testing
 

@@ -1,4 +1,5 @@
 import BolsterLeasing
+import BolsterTestKit
 import Foundation
 import Synchronization
 import Testing
@@ -46,48 +47,5 @@ import Testing
         page.publish(status)
         let outcome = try Browser.look(["bare", page.url])
         #expect(outcome.status == 0, "\(outcome.output)")
-    }
-}
-
-enum Browser {
-    static let interpreter = ProcessInfo.processInfo.environment["BOLSTER_PYTHON"] ?? "python3"
-    static let checkout = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-        .deletingLastPathComponent().deletingLastPathComponent()
-
-    static let isThere: Bool = {
-        let check =
-            "import importlib.util, shutil, sys; "
-            + "sys.exit(not (importlib.util.find_spec('playwright') and shutil.which('chromium')))"
-        do {
-            guard try run(["-c", check]).status == 0 else {
-                print("skipped: the page in a browser needs chromium and Python's playwright")
-                return false
-            }
-            return true
-        } catch {
-            print("skipped: \(interpreter) cannot be run")
-            return false
-        }
-    }()
-
-    static func look(_ arguments: [String]) throws -> (status: Int32, output: String) {
-        let pictures =
-            ProcessInfo.processInfo.environment["BOLSTER_PICTURES"]
-            ?? FileManager.default.temporaryDirectory.path + "/bolster-pictures"
-        let script = checkout.appendingPathComponent("tools/oracles/status_page_browser.py").path
-        return try run([script] + arguments + [pictures])
-    }
-
-    private static func run(_ arguments: [String]) throws -> (status: Int32, output: String) {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = [interpreter] + arguments
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        process.standardError = pipe
-        try process.run()
-        let output = pipe.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        return (process.terminationStatus, String(decoding: output, as: UTF8.self))
     }
 }

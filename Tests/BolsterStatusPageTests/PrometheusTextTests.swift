@@ -1,4 +1,5 @@
 import BolsterLeasing
+import BolsterTestKit
 import Foundation
 import Testing
 

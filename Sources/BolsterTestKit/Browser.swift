@@ -2,12 +2,12 @@ import Foundation
 
 /// A real browser: `tools/oracles/status_page_browser.py` drives headless Chromium. Pictures go to
 /// BOLSTER_PICTURES, or to the temporary folder.
-enum Browser {
-    static let interpreter = ProcessInfo.processInfo.environment["BOLSTER_PYTHON"] ?? "python3"
-    static let checkout = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+package enum Browser {
+    private static let interpreter = ProcessInfo.processInfo.environment["BOLSTER_PYTHON"] ?? "python3"
+    package static let checkout = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
         .deletingLastPathComponent().deletingLastPathComponent()
 
-    static let isThere: Bool = {
+    package static let isThere: Bool = {
         let check =
             "import importlib.util, shutil, sys; "
             + "sys.exit(not (importlib.util.find_spec('playwright') and shutil.which('chromium')))"
@@ -23,7 +23,7 @@ enum Browser {
         }
     }()
 
-    static func look(_ arguments: [String]) throws -> (status: Int32, output: String) {
+    package static func look(_ arguments: [String]) throws -> (status: Int32, output: String) {
         let pictures =
             ProcessInfo.processInfo.environment["BOLSTER_PICTURES"]
             ?? FileManager.default.temporaryDirectory.path + "/bolster-pictures"
