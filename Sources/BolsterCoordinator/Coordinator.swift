@@ -152,14 +152,12 @@ package final class Coordinator: Sendable {
                 batch.changes, uses: isDue ? core.devices.takeFresh() : [], time: Self.wallClock)
             var answers = batch.answers
             for order in orders.takeAll() {
-                if order.request == .drain { schedule.over?.staysUntilTold = false }
-                let (reply, more) = try carryOut(order.request, &core, isOver: schedule.over != nil)
+                let (reply, more) = try carryOut(order.request, &core, &schedule)
                 order.done(reply)
                 answers += more
             }
             for (peer, request) in batch.orders {
-                if request == .drain { schedule.over?.staysUntilTold = false }
-                let (reply, more) = try carryOut(request, &core, isOver: schedule.over != nil)
+                let (reply, more) = try carryOut(request, &core, &schedule)
                 var batch = CoordinatorCore.Batch()
                 core.answer(.operatorReply(reply), to: peer, in: &batch)
                 answers += more + batch.answers
@@ -178,10 +176,11 @@ package final class Coordinator: Sendable {
 
     /// Returns once the order is durable, with what is to be told to workers.
     private func carryOut(
-        _ request: OperatorRequest, _ core: inout CoordinatorCore, isOver: Bool
+        _ request: OperatorRequest, _ core: inout CoordinatorCore, _ schedule: inout Schedule
     ) throws -> (OperatorReply, [OutgoingFrame]) {
+        if request == .drain { schedule.over?.staysUntilTold = false }
         var batch = CoordinatorCore.Batch()
-        let reply = try core.ordered(request, isOver: isOver, into: &batch) { wrong in
+        let reply = try core.ordered(request, isOver: schedule.over != nil, into: &batch) { wrong in
             try journal.commits(of: wrong.worker, since: wrong.since, stage: wrong.stage)
         }
         try journal.write(batch.changes, time: Self.wallClock)
