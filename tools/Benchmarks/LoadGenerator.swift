@@ -197,8 +197,7 @@ final class LoadGenerator {
                 frames += 1
                 let frame = try CoordinatorFrame.decode(bytes)
                 generation = frame.generation
-                try answered(frame.message, number)
-                workers[number].unanswered = max(0, workers[number].unanswered - 1)
+                if try answered(frame.message, number) { workers[number].unanswered -= 1 }
             }
             if workers[number].unanswered == 0 { stopWaiting(number) }
         }
@@ -214,10 +213,11 @@ final class LoadGenerator {
         workers[number].place = nil
     }
 
-    private func answered(_ message: CoordinatorMessage, _ number: Int) throws {
+    /// False for a second Welcome to one that greeted twice: it is the answer to nothing that is waited for.
+    private func answered(_ message: CoordinatorMessage, _ number: Int) throws -> Bool {
         switch message {
         case .welcome:
-            guard case .greeting = workers[number].step else { return }
+            guard case .greeting = workers[number].step else { return false }
             workers[number].step = .idle
             idle.append(number)
         case .wait, .commitRefused, .released:
@@ -240,5 +240,6 @@ final class LoadGenerator {
             throw Broken(description: "the run is at its end: take more shards, or less time")
         case .noted, .announced, .statusReply, .operatorReply: break
         }
+        return true
     }
 }
