@@ -186,10 +186,11 @@ def main():
         for program in ("bolster", "plain"):
             (one, _), (whole, cpu) = times[program, 1], times[program, arguments.images]
             print(f"{program:10}{whole:10.1f}{one:10.1f}{whole - one:10.1f}{cpu:11.1f}")
-        ours, theirs = times["bolster", arguments.images][0], times["plain", arguments.images][0]
-        lean = [times[p, arguments.images][0] - times[p, 1][0] for p in ("bolster", "plain")]
-        print(f"bolster is {theirs / ours:.2f} times as fast, "
-              f"start-up excluded {lean[1] / lean[0]:.2f} times")
+        ours_whole, plain_whole = (times[p, arguments.images][0] for p in ("bolster", "plain"))
+        ours_lean, plain_lean = (
+            times[p, arguments.images][0] - times[p, 1][0] for p in ("bolster", "plain"))
+        print(f"bolster is {plain_whole / ours_whole:.2f} times as fast, "
+              f"start-up excluded {plain_lean / ours_lean:.2f} times")
         compare(samples(dataset), samples(theirs))
 
 
