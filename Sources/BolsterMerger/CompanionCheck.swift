@@ -39,6 +39,39 @@ struct CompanionCheck {
             terms.parameters = ParameterCheck(augmentation ?? .null)
         }
         readManifest(dataset, terms, &report)
+        Self.checkSums(dataset, &report)
+    }
+
+    /// Every file beside the shards is the one that SHA256SUMS names, and each is named.
+    private static func checkSums(_ dataset: ObjectStore, _ report: inout VerifyReport) {
+        var files: [(name: String, content: [UInt8])] = []
+        let told: [UInt8]
+        do throws(StorageError) {
+            told = try dataset.read(DatasetDescription.sums)
+            for name in DatasetDescription.names where try dataset.exists(name) {
+                files.append((name, try dataset.read(name)))
+            }
+        } catch {
+            report.append(.init(code: "bad_companion", message: "\(DatasetDescription.sums): \(error)"))
+            return
+        }
+        if told == DatasetDescription.sums(of: files) { return }
+        let lines = Set(told.split(separator: 0x0A).map(Array.init))
+        let changed = files.filter { file in
+            !lines.contains(Array(DatasetDescription.sums(of: [file]).dropLast()))
+        }
+        for file in changed {
+            report.append(
+                .init(
+                    code: "changed_file",
+                    message: "\(file.name) is not the one that \(DatasetDescription.sums) names"))
+        }
+        if changed.isEmpty {
+            report.append(
+                .init(
+                    code: "changed_file",
+                    message: "\(DatasetDescription.sums) is damaged, or names files that are not there"))
+        }
     }
 
     private mutating func check(

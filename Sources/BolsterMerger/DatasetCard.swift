@@ -4,14 +4,14 @@ import Foundation
 /// `README.md`: the dataset card, with the front matter that Hugging Face reads (its "dataset card"
 /// specification: `pretty_name`, `size_categories`, `task_categories`, `tags`, `configs`).
 struct DatasetCard {
-    private let configuration: MergeConfiguration
+    private let traits: DatasetTraits
     private let coverage: Coverage
     private let statistics: DatasetStatistics
 
-    init(_ description: DatasetDescription) {
-        configuration = description.configuration
-        coverage = description.coverage
-        statistics = description.statistics
+    init(_ traits: DatasetTraits, _ coverage: Coverage, _ statistics: DatasetStatistics) {
+        self.traits = traits
+        self.coverage = coverage
+        self.statistics = statistics
     }
 
     var text: String {
@@ -21,10 +21,10 @@ struct DatasetCard {
     // MARK: Front matter
 
     private var frontMatter: String {
-        let ending = configuration.fileName("*")
+        let ending = traits.format.fileName("*")
         return """
             ---
-            pretty_name: "\(configuration.manifest.name)"
+            pretty_name: "\(traits.name)"
             size_categories:
             - \(Self.size(coverage.total.merged))
             task_categories:
@@ -33,7 +33,7 @@ struct DatasetCard {
             tags:
             - bolster
             - dataset-reinforcement
-            - \(configuration.manifest.merge.format.rawValue)
+            - \(traits.format.rawValue)
             configs:
             - config_name: default
               data_files:
@@ -58,58 +58,53 @@ struct DatasetCard {
     // MARK: What is in it
 
     private var contents: String {
-        let manifest = configuration.manifest
+        let isLines = traits.format == .jsonl
         var text = """
-            # \(manifest.name)
+            # \(traits.name)
 
-            \(coverage.total.merged) samples in \(coverage.shards.count) \
-            \(manifest.merge.format == .jsonl ? "JSONL" : "WebDataset") shards, reinforced by Bolster from the
-            manifest "\(manifest.name)" with seed \(manifest.seed).
+            \(coverage.total.merged) samples in \(coverage.shards.count) \(isLines ? "JSONL" : "WebDataset") \
+            shards, \(traits.origin).
 
             ## Files of a sample
 
-            | \(manifest.merge.format == .jsonl ? "field" : "file") | content |
+            | \(isLines ? "field" : "file") | content |
             |---|---|
 
             """
-        for (file, content) in manifest.merge.format == .jsonl ? fieldRows : fileRows {
-            text += "| `\(file)` | \(content) |\n"
-        }
+        for (file, content) in isLines ? fieldRows : fileRows { text += "| `\(file)` | \(content) |\n" }
         return text + "\n"
     }
 
     private var fileRows: [(String, String)] {
-        let manifest = configuration.manifest
         var rows: [(String, String)] = []
-        if manifest.merge.images == .include {
+        if traits.includesImages {
             rows.append(("jpg, jpeg, png or webp", "the source image, byte for byte"))
         }
         rows.append(("txt", "the source's text (the first, where it has several)"))
         rows.append(("url.txt", "the source's address, where it has one"))
-        if !manifest.mergedCaptioners.isEmpty { rows.append(("syn.json", "captions: \(columns)")) }
-        if let views = manifest.mergedViews {
+        if !traits.captions.isEmpty { rows.append(("syn.json", "captions: \(columns)")) }
+        if let views = traits.views {
             rows.append(("paug.json", "`param_aug`: the augmentation parameters of \(views) views"))
-            let kind = manifest.merge.embeddings == .npz ? "fp32" : "bf16"
+            let kind = traits.embeddings == .npz ? "fp32" : "bf16"
             let matrices = matrixRows.map { "`\($0)` \($1)" }.joined(separator: ", ")
-            rows.append((manifest.merge.embeddings.rawValue, "\(matrices); \(kind)"))
+            rows.append((traits.embeddings.rawValue, "\(matrices); \(kind)"))
         }
-        let scores = manifest.ensemble == nil ? "" : ", and `caption_scores` as its last field"
+        let scores = traits.hasScores ? ", and `caption_scores` as its last field" : ""
         rows.append(("json", "the source's own, byte for byte" + scores))
         return rows
     }
 
     private var fieldRows: [(String, String)] {
-        let manifest = configuration.manifest
         var rows = [
             ("uid, key", "the source's uid (else its key), and its key"),
             ("url", "the source's address, where it has one"),
         ]
-        if manifest.merge.images == .include { rows.append(("image", "the source image, in base64")) }
+        if traits.includesImages { rows.append(("image", "the source image, in base64")) }
         rows.append(("text", "the source's text, a list where it has several"))
-        for captioner in manifest.mergedCaptioners {
-            rows.append((captioner.column, "a list of \(captioner.captions) captions"))
+        for captions in traits.captions {
+            rows.append((captions.column, "a list of \(captions.count) captions"))
         }
-        if let views = manifest.mergedViews {
+        if let views = traits.views {
             rows.append(("param_aug", "the augmentation parameters of \(views) views"))
             for (name, shape) in matrixRows {
                 rows.append((name, "\(shape), a gzipped pickle of a NumPy fp32 array in base64"))
@@ -120,27 +115,26 @@ struct DatasetCard {
     }
 
     private var columns: String {
-        configuration.manifest.mergedCaptioners.map { "`\($0.column)` (\($0.captions))" }
-            .joined(separator: ", ")
+        traits.captions.map { "`\($0.column)` (\($0.count))" }.joined(separator: ", ")
     }
 
     private var matrixRows: [(String, String)] {
-        let width = configuration.embeddingWidth
-        let manifest = configuration.manifest
-        let views = ("image_emb", "[\(manifest.mergedViews ?? 0), \(width)]")
-        switch manifest.merge.layout {
+        let width = traits.width
+        let views = ("image_emb", "[\(traits.views ?? 0), \(width)]")
+        switch traits.layout {
         case .datacompdr: return [views, ("text_emb", "[1 + captions, \(width)], the source's text first")]
         case .split:
-            let embedded = manifest.mergedCaptioners.filter(manifest.embeds)
             return [views, ("text_emb", "[texts, \(width)]")]
-                + embedded.map { ("\($0.column)_emb", "[\($0.captions), \(width)]") }
+                + traits.captions.filter(\.isEmbedded).map {
+                    ("\($0.column)_emb", "[\($0.count), \(width)]")
+                }
         }
     }
 
     private var training: String {
-        guard let views = configuration.manifest.mergedViews else { return "" }
-        let names = configuration.teachers.map { "\($0.name) (\($0.width))" }.joined(separator: ", ")
-        let widths = configuration.teachers.map { String($0.width) }.joined(separator: " ")
+        guard let views = traits.views else { return "" }
+        let names = traits.teachers.map { "\($0.name) (\($0.width))" }.joined(separator: ", ")
+        let widths = traits.teachers.map { String($0.width) }.joined(separator: " ")
         var text = """
             An embedding is the concatenation of the teachers' L2-normalised vectors, in this order: \(names).
 
@@ -155,7 +149,7 @@ struct DatasetCard {
 
 
             """
-        if configuration.manifest.merge.layout == .split, statistics.severalTexts > 0 {
+        if traits.layout == .split, statistics.severalTexts > 0 {
             text += """
                 \(statistics.severalTexts) samples have several texts, all of them embedded. That patch knows
                 one text a sample and takes such a sample's layout for the older one: use `layout: datacompdr`
@@ -184,6 +178,10 @@ struct DatasetCard {
             text += "| `\(column)` | \(texts.texts) | \(Self.decimal(texts.meanWords, 1)) | \(score) "
             text += "| \(Self.percentiles(texts)) |\n"
         }
+        if traits.textsCountedEvery > 1 {
+            text += "\nTexts are counted in the first of every \(traits.textsCountedEvery) samples.\n"
+        }
+        guard traits.hasScores else { return text + "\n" }
         return text + """
 
             A score is the cosine between a text's embedding and the views', averaged over teachers and views.

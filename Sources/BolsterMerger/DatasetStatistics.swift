@@ -46,14 +46,10 @@ package struct DatasetStatistics: Codable, Sendable, Equatable {
     package init() {}
 
     mutating func append(_ sample: MergedSample) {
-        if let image = sample.image {
-            images[ImageFormat(magicOf: image.bytes)?.rawValue ?? "unknown", default: 0] += 1
-            imageBytes += Int64(image.bytes.count)
-        }
+        if let image = sample.image { append(image: image.bytes.prefix(16), byteCount: image.bytes.count) }
         if sample.texts.count > 1 { severalTexts += 1 }
         if sample.texts.isEmpty { withoutText += 1 }
-        add(sample.texts, to: CaptionScores.own)
-        for field in sample.captions { add(field.value.strings ?? [], to: field.name) }
+        append(texts: sample.texts, captions: sample.captions)
         for (column, scores) in sample.scores?.columns ?? [] {
             for score in scores {
                 columns[column, default: Texts()].scored += 1
@@ -61,6 +57,18 @@ package struct DatasetStatistics: Codable, Sendable, Equatable {
                 columns[column, default: Texts()].histogram[min(19, max(0, Int((score + 1) * 10)))] += 1
             }
         }
+    }
+
+    /// - Parameter image: its first bytes.
+    mutating func append(image: some Sequence<UInt8>, byteCount: Int) {
+        images[ImageFormat(magicOf: Array(image))?.rawValue ?? "unknown", default: 0] += 1
+        imageBytes += Int64(byteCount)
+    }
+
+    /// - Parameter captions: the fields of a `syn.json`.
+    mutating func append(texts: [String], captions: [JSONValue.Field]) {
+        add(texts, to: CaptionScores.own)
+        for field in captions { add(field.value.strings ?? [], to: field.name) }
     }
 
     private mutating func add(_ texts: [String], to column: String) {

@@ -13,9 +13,13 @@ struct DatasetTerms: Equatable {
     var requiresAll = true
     /// Column to captions per image.
     var captioners: [String: Int] = [:]
+    /// The columns whose captions are embedded.
+    var embedded: Set<String> = []
     var teacherWidths: [Int] = []
     /// Nil without an ensemble.
     var views: Int?
+    /// Whether `param_aug` is a list written into a string, as the published sets have it.
+    var packsParameters = false
     /// How far a norm may be from 1.
     var normTolerance = 0.01
     /// Tar to samples.
@@ -54,6 +58,7 @@ struct DatasetTerms: Equatable {
                 throw RecordsError(.malformed, "a captioner states no column or number of captions")
             }
             captioners[column] = count
+            if captioner["embedded"] != .bool(false) { embedded.insert(column) }
         }
         for teacher in try field(info, "teachers").values {
             guard let width = teacher["width"]?.integer, width > 0 else {
@@ -62,6 +67,13 @@ struct DatasetTerms: Equatable {
             teacherWidths.append(width)
         }
         views = try field(info, "views").integer
+        guard views == nil || !teacherWidths.isEmpty else {
+            throw RecordsError(
+                .malformed,
+                "the teachers' widths are not known, for the embeddings do not tell them: join with "
+                    + "--teacher-widths")
+        }
+        packsParameters = info["param_aug"] == .string("string")
         if embeddings == "npz", info["store"]?.text == "fp32" { normTolerance = 0.001 }
         guard case .object(let lengths) = try field(info, "lengths") else {
             throw RecordsError(.malformed, "\"lengths\" is no object")

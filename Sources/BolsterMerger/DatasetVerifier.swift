@@ -38,6 +38,13 @@ package struct DatasetVerifier {
             report.append(.init(code: "bad_info", message: "info.json: \(error)"))
             return report
         }
+        if terms.packsParameters {
+            report.append(
+                warning: .init(
+                    code: "packed_parameters",
+                    message: "param_aug is a string, and the trainer's patch reads lists: join with "
+                        + "--unpack-parameters"))
+        }
         let companions = CompanionCheck(dataset, terms: &terms, report: &report)
         let shards = names.filter {
             $0.hasSuffix(terms.ending) && !$0.contains("/") && $0 != "manifest.jsonl"
@@ -50,10 +57,16 @@ package struct DatasetVerifier {
                 .init(code: "missing_shard", shard: name, message: "info.json lists it, and it is not there"))
         }
         checkSources(shards, terms: terms, report: &report)
-        for name in shards {
-            try verify(name, in: dataset, terms: terms, companions, report: &report)
+        var uids = UIDCheck(shards)
+        for (number, name) in shards.enumerated() {
+            try verify(name, number, in: dataset, terms: terms, companions, &uids, report: &report)
             report.shards += 1
             progress(report.shards, report.samples)
+        }
+        do throws(StorageError) {
+            try uids.finish(dataset, terms, &report)
+        } catch {
+            throw MergerError(.storage, "cannot look for uids that come twice", cause: error)
         }
         return report
     }
@@ -70,8 +83,8 @@ package struct DatasetVerifier {
     }
 
     private func verify(
-        _ name: String, in dataset: ObjectStore, terms: DatasetTerms, _ companions: CompanionCheck,
-        report: inout VerifyReport
+        _ name: String, _ number: Int, in dataset: ObjectStore, terms: DatasetTerms,
+        _ companions: CompanionCheck, _ uids: inout UIDCheck, report: inout VerifyReport
     ) throws(MergerError) {
         let shard = String(name.dropLast(terms.ending.count))
         var check = SampleCheck(terms: terms, shard: name)
@@ -81,7 +94,9 @@ package struct DatasetVerifier {
                 if let original = sources[shard] {
                     var source = try SourceCheck(original, file: name, terms: terms)
                     samples = try read(name, in: dataset, terms, companions, &check, &report) {
-                        sample throws(StorageError) in try source.take(sample)
+                        sample throws(StorageError) in
+                        try source.take(sample)
+                        try uids.take(sample, shard: number)
                     }
                     try source.finish(companions.counts[shard])
                     report.sourceSamples = (report.sourceSamples ?? 0) + source.seen
@@ -92,7 +107,8 @@ package struct DatasetVerifier {
                 }
             } else {
                 samples = try read(name, in: dataset, terms, companions, &check, &report) {
-                    _ throws(StorageError) in
+                    sample throws(StorageError) in
+                    try uids.take(sample, shard: number)
                 }
             }
         } catch {

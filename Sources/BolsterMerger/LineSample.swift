@@ -38,10 +38,11 @@ enum LineSample {
         }
         if !matrices.isEmpty { append("npz", NumpyArchive.bytes(of: matrices)) }
         let known = Set(members.map(\.extension))
-        if known.isEmpty || value[CaptionScores.field] != nil {
-            let scores = value[CaptionScores.field].map { [JSONValue.Field(CaptionScores.field, $0)] } ?? []
-            append("json", PythonJSON.bytes(of: .object(scores)))
-        }
+        var facts: [JSONValue.Field] = []
+        // A sample without a uid has its key for it.
+        if let uid = value["uid"], uid != .string(key) { facts.append(.init("uid", uid)) }
+        if let scores = value[CaptionScores.field] { facts.append(.init(CaptionScores.field, scores)) }
+        if known.isEmpty || !facts.isEmpty { append("json", PythonJSON.bytes(of: .object(facts))) }
         return Sample(
             index: index, key: key, members: members, start: start, end: start + Int64(line.count) + 1)
     }

@@ -60,12 +60,7 @@ package struct MergeConfiguration: Sendable {
     }
 
     /// What a shard of the dataset is called.
-    func fileName(_ shard: String) -> String {
-        switch manifest.merge.format {
-        case .webdataset: "\(shard).tar"
-        case .jsonl: "\(shard).jsonl"
-        }
-    }
+    func fileName(_ shard: String) -> String { manifest.merge.format.fileName(shard) }
 
     /// The stages that a sample must have.
     var required: [Stage] {

@@ -42,9 +42,11 @@ struct SampleCheck {
         faults.append(.init(code: code, shard: shard, key: sample.key, message: message))
     }
 
-    private static func parsed(_ member: Member) -> JSONValue? {
+    private static func parsed(_ member: Member) -> JSONValue? { parsed(member.bytes) }
+
+    private static func parsed(_ bytes: [UInt8]) -> JSONValue? {
         do {
-            return try JSONValue(parsing: member.bytes)
+            return try JSONValue(parsing: bytes)
         } catch {
             return nil
         }
@@ -83,7 +85,9 @@ struct SampleCheck {
             if terms.requiresAll { fault("no_parameters", sample, "there is no paug.json") }
             return
         }
-        let list = Self.parsed(member)?["param_aug"]?.values ?? []
+        var value = Self.parsed(member)?["param_aug"]
+        if terms.packsParameters, case .string(let text)? = value { value = Self.parsed(Array(text.utf8)) }
+        let list = value?.values ?? []
         guard list.count == views else {
             fault("bad_parameters", sample, "param_aug is not a list of \(views) views")
             return
@@ -171,17 +175,15 @@ struct SampleCheck {
         String, ClosedRange<Int>
     )] {
         var rows: [(String, ClosedRange<Int>)] = [("image_emb", views...views)]
+        let embedded = captions.filter { terms.embedded.contains($0.key) }.sorted { $0.key < $1.key }
         switch terms.layout {
         case "datacompdr":
-            let synthetic = captions.values.reduce(0, +)
-            // A captioner may be left out of the ensemble's texts.
-            rows.append(("text_emb", 1...(1 + synthetic)))
+            let all = 1 + embedded.reduce(0) { $0 + $1.value }
+            rows.append(("text_emb", (terms.requiresAll ? all : 1)...all))
         default:
             // `txt` is the first of several texts.
             rows.append(("text_emb", sample.member("txt") == nil ? 0...0 : 1...RecordLimits.rowsMax))
-            for (column, count) in captions.sorted(by: { $0.key < $1.key }) {
-                rows.append(("\(column)_emb", count...count))
-            }
+            for (column, count) in embedded { rows.append(("\(column)_emb", count...count)) }
         }
         return rows
     }

@@ -1,5 +1,4 @@
 import BolsterDataset
-import BolsterDeterminism
 import BolsterRecords
 import BolsterStorage
 
@@ -26,10 +25,8 @@ struct ShardMerge: ~Copyable {
     private let piece = PieceBuffer(count: Self.pieceBytes)
     private var sourceEnded = false
 
-    private var output: ObjectWriter
+    private var output: ShardOutput
     private var encoder: SampleEncoder
-    private var hash = XXH64Hasher()
-    private var pending: [UInt8] = []
 
     private var records: ChunkRecords?
     /// Where in the chunk at hand the next sample belongs.
@@ -41,7 +38,7 @@ struct ShardMerge: ~Copyable {
         _ configuration: MergeConfiguration, shard: Shard, selection: RecordSelection, dataset: ObjectStore
     ) throws(MergerError) {
         let source = try Self.open(shard)
-        let output = try Self.create(configuration.fileName(shard.name), in: dataset)
+        let output = try ShardOutput(configuration.fileName(shard.name), in: dataset)
         self.source = source
         self.output = output
         self.configuration = configuration
@@ -50,7 +47,6 @@ struct ShardMerge: ~Copyable {
         encoder = SampleEncoder(configuration.manifest.merge)
         coverage = Coverage.ShardCoverage(shard: shard.name)
         reader = SampleReader(shard: shard.location)
-        pending.reserveCapacity(2 * Self.pieceBytes)
     }
 
     private static func open(_ shard: Shard) throws(MergerError) -> ByteReader {
@@ -59,16 +55,6 @@ struct ShardMerge: ~Copyable {
         } catch {
             throw MergerError(
                 .unreadableShard, "cannot open the source shard", evidence: [shard.name], cause: error)
-        }
-    }
-
-    private static func create(
-        _ name: String, in dataset: ObjectStore
-    ) throws(MergerError) -> ObjectWriter {
-        do throws(StorageError) {
-            return try dataset.writer(name)
-        } catch {
-            throw MergerError(.storage, "cannot write the dataset's shard", evidence: [name], cause: error)
         }
     }
 
@@ -89,16 +75,8 @@ struct ShardMerge: ~Copyable {
             throw MergerError(
                 .unaccounted, "the classes of \(coverage.shard)'s samples do not add up: \(coverage.counts)")
         }
-        encoder.finish(to: &pending)
-        try flush(over: 0)
-        coverage.bytes = output.bytesWritten
-        coverage.xxh64 = Hexadecimal.text(of: hash.current())
-        do throws(StorageError) {
-            try output.commit()
-        } catch {
-            throw MergerError(
-                .storage, "cannot write the dataset's shard", evidence: [coverage.shard], cause: error)
-        }
+        encoder.finish(to: &output.pending)
+        (coverage.bytes, coverage.xxh64) = try output.finish()
         return coverage
     }
 
@@ -211,8 +189,8 @@ struct ShardMerge: ~Copyable {
         case .merged(let merged):
             coverage.counts.merged += 1
             coverage.statistics.append(merged)
-            encoder.append(merged, to: &pending)
-            try flush(over: Self.pieceBytes)
+            encoder.append(merged, to: &output.pending)
+            try output.flush()
         case .excluded(let reason):
             coverage.counts.excluded += 1
             coverage.exclusions[reason, default: 0] += 1
@@ -230,19 +208,6 @@ struct ShardMerge: ~Copyable {
             "the shard \(coverage.shard) is not the one that its records were made from: \(what); put the "
                 + "old shard back",
             evidence: key.map { [$0] } ?? [])
-    }
-
-    /// Writes what waits once it is more than `limit` bytes.
-    private mutating func flush(over limit: Int) throws(MergerError) {
-        guard pending.count > limit else { return }
-        hash.update(pending)
-        do throws(StorageError) {
-            try output.append(pending)
-        } catch {
-            throw MergerError(
-                .storage, "cannot write the dataset's shard", evidence: [coverage.shard], cause: error)
-        }
-        pending.removeAll(keepingCapacity: true)
     }
 }
 

@@ -6,22 +6,26 @@ import BolsterRecords
 /// reapply the stored parameters from it, and replaces `normalize` by the student's, so that field is always
 /// there. The other fields name what made the dataset, in the peer's words.
 struct TrainerConfiguration {
-    let ensemble: Manifest.EnsembleSettings
+    /// What to call the teachers, and where they came from; empty where it is not known.
+    let models: [String]
+    let pretrained: [String]
+    let augmentation: AugmentationConfiguration
     let views: Int
-    let teachers: [MergeConfiguration.Teacher]
 
     var json: JSONValue {
-        .object([
-            .init("model_name", .string(teachers.map(\.name).joined(separator: ","))),
-            .init("num_samples", .number(views)),
-            .init("pretrained", .string(ensemble.teachers.joined(separator: ","))),
-            .init("reinforce", .object([.init("image_augmentation", augmentation)])),
-        ])
+        var fields: [JSONValue.Field] = []
+        if !models.isEmpty { fields.append(.init("model_name", .string(models.joined(separator: ",")))) }
+        fields.append(.init("num_samples", .number(views)))
+        if !pretrained.isEmpty {
+            fields.append(.init("pretrained", .string(pretrained.joined(separator: ","))))
+        }
+        fields.append(.init("reinforce", .object([.init("image_augmentation", transforms)])))
+        return .object(fields)
     }
 
     /// In the order in which the trainer applies them.
-    private var augmentation: JSONValue {
-        let configuration = ensemble.augmentation
+    private var transforms: JSONValue {
+        let configuration = augmentation
         var fields: [JSONValue.Field] = []
         if configuration.uint8 { fields.append(.init("uint8", Self.enabled([]))) }
         if let resize = configuration.resize {

@@ -15,6 +15,11 @@ package struct VerifyReport: Codable, Sendable, Equatable {
             self.key = key
             self.message = message
         }
+
+        fileprivate var line: String {
+            let place = [shard, key].filter { !$0.isEmpty }.joined(separator: " ")
+            return "\(code)\(place.isEmpty ? "" : " in \(place)"): \(message)"
+        }
     }
 
     /// Faults beyond this many are counted, not listed.
@@ -35,6 +40,8 @@ package struct VerifyReport: Codable, Sendable, Equatable {
     package var files: [String: Int] = [:]
     package private(set) var faultCount = 0
     package private(set) var faults: [Fault] = []
+    /// What is allowed and may yet not be meant; never makes a dataset a bad one.
+    package private(set) var warnings: [Fault] = []
 
     package init(directory: String) { self.directory = directory }
 
@@ -43,6 +50,10 @@ package struct VerifyReport: Codable, Sendable, Equatable {
     package mutating func append(_ fault: Fault) {
         faultCount += 1
         if faults.count < Self.faultsMax { faults.append(fault) }
+    }
+
+    package mutating func append(warning: Fault) {
+        if warnings.count < Self.faultsMax { warnings.append(warning) }
     }
 
     /// For a person.
@@ -58,17 +69,16 @@ package struct VerifyReport: Codable, Sendable, Equatable {
             lines.append(
                 "  embeddings of \(recomputed) samples computed again: within \(recomputedDifferenceMax)")
         }
-        for fault in faults.prefix(50) {
-            let place = [fault.shard, fault.key].filter { !$0.isEmpty }.joined(separator: " ")
-            lines.append("  \(fault.code)\(place.isEmpty ? "" : " in \(place)"): \(fault.message)")
-        }
+        for fault in faults.prefix(50) { lines.append("  \(fault.line)") }
         if faultCount > 50 { lines.append("  and \(faultCount - min(50, faults.count)) more faults") }
+        for warning in warnings.prefix(50) { lines.append("  warning: \(warning.line)") }
+        if warnings.count > 50 { lines.append("  and \(warnings.count - 50) more warnings") }
         lines.append(isGood ? "no faults" : "\(faultCount) faults")
         return lines.joined(separator: "\n")
     }
 
     enum CodingKeys: String, CodingKey {
-        case directory, shards, samples, bytes, files, faults, recomputed
+        case directory, shards, samples, bytes, files, faults, warnings, recomputed
         case sourceSamples = "source_samples"
         case recomputedDifferenceMax = "recomputed_difference_max"
         case normErrorMax = "norm_error_max"

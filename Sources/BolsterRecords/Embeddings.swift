@@ -64,11 +64,11 @@ package enum NumpyArchive {
     package static func matrices(of archive: [UInt8], name: String) throws(RecordsError) -> [EmbeddingMatrix]
     {
         var matrices: [EmbeddingMatrix] = []
-        for member in try StoredZipReader(archive, name: name).members {
+        for member in try ZipReader(archive, name: name).members {
             guard member.name.hasSuffix(".npy") else {
                 throw RecordsError(.malformed, "\(name): \(member.name) is no .npy array")
             }
-            let bytes = Array(archive[member.range])
+            let bytes = member.content
             guard let shape = shape(of: bytes), bytes.count - shape.dataStart == 4 * shape.rows * shape.width
             else {
                 throw RecordsError(

@@ -11,8 +11,8 @@ package enum TorchArchive {
         Gzip.embeddings.compressed(zip(of: matrices))
     }
 
-    /// The matrices of an archive that this type wrote, or that PyTorch wrote in the same order: names and
-    /// shapes come from our own pickle, so another one is refused as `malformed`.
+    /// The matrices of an archive that this type or PyTorch wrote: a dictionary of bf16 or fp32 tensors of two
+    /// dimensions. Another one is refused as `malformed`.
     package static func matrices(of archive: [UInt8], name: String) throws(RecordsError) -> [EmbeddingMatrix]
     {
         let zip: [UInt8]
@@ -21,27 +21,43 @@ package enum TorchArchive {
         } catch {
             throw RecordsError(.malformed, "\(name): \(error)")
         }
-        let members = try StoredZipReader(zip, name: name).members
-        guard let pickle = members.first(where: { $0.name == "archive/data.pkl" }) else {
-            throw RecordsError(.malformed, "\(name): the archive has no archive/data.pkl")
+        let members = try ZipReader(zip, name: name).members
+        // The folder is "archive", or the name of the file that was saved to.
+        guard let pickle = members.first(where: { $0.name.hasSuffix("/data.pkl") }) else {
+            throw RecordsError(.malformed, "\(name): the archive has no data.pkl")
         }
-        guard let shapes = PickleReader.shapes(in: Array(zip[pickle.range])) else {
-            throw RecordsError(.malformed, "\(name): data.pkl is not a dictionary of bf16 matrices")
+        let folder = pickle.name.dropLast("data.pkl".count)
+        guard let tensors = TorchPickle.tensors(in: pickle.content) else {
+            throw RecordsError(.malformed, "\(name): data.pkl is no dictionary of bf16 or fp32 matrices")
         }
         var matrices: [EmbeddingMatrix] = []
-        for (number, shape) in shapes.enumerated() {
-            guard let storage = members.first(where: { $0.name == "archive/data/\(number)" }),
-                storage.range.count == 2 * shape.rows * shape.width
-            else {
+        for tensor in tensors {
+            let storage = members.first { $0.name == "\(folder)data/\(tensor.storage)" }
+            guard let bytes = storage.flatMap({ Self.bytes(of: tensor, in: $0.content) }) else {
                 throw RecordsError(
-                    .malformed, "\(name): the storage of \(shape.name) has another size than its shape")
+                    .malformed, "\(name): the storage of \(tensor.name) has another size than its shape")
             }
             matrices.append(
                 EmbeddingMatrix(
-                    name: shape.name, rows: shape.rows, width: shape.width, type: .bf16,
-                    bytes: Array(zip[storage.range])))
+                    name: tensor.name, rows: tensor.rows, width: tensor.width, type: tensor.type, bytes: bytes
+                ))
         }
         return matrices
+    }
+
+    /// A tensor's numbers row by row; nil where its storage does not hold them.
+    private static func bytes(of tensor: TorchPickle.Tensor, in storage: [UInt8]) -> [UInt8]? {
+        let size = tensor.type.size
+        guard tensor.rows > 0, tensor.width > 0 else { return [] }
+        let last = tensor.offset + (tensor.rows - 1) * tensor.stride + tensor.width
+        guard last * size <= storage.count, tensor.rows * tensor.width * size <= storage.count else {
+            return nil
+        }
+        if tensor.stride == tensor.width { return Array(storage[(tensor.offset * size)..<(last * size)]) }
+        return (0..<tensor.rows).flatMap { row in
+            let start = (tensor.offset + row * tensor.stride) * size
+            return storage[start..<(start + tensor.width * size)]
+        }
     }
 
     static func zip(of matrices: [EmbeddingMatrix]) -> [UInt8] {
@@ -65,18 +81,22 @@ package enum TorchArchive {
 }
 
 /// The few opcodes of Python's pickle protocol 2 (`Lib/pickletools.py` names them all) that a dictionary of
-/// tensors needs. Nothing is memoised, so a shape's text is the same whatever precedes it.
+/// tensors needs. Nothing is memoised.
 private struct PickleWriter {
+    private static let rebuild = Array("ctorch._utils\n_rebuild_tensor_v2\n".utf8)
+    private static let storageType = Array("ctorch\nBFloat16Storage\n".utf8)
+    private static let orderedDictionary = Array("ccollections\nOrderedDict\n".utf8)
+
     private var bytes: [UInt8] = [0x80, 2] + Array("}(".utf8)
 
     /// "name": torch._utils._rebuild_tensor_v2(storage, 0, (rows, width), (width, 1), False, OrderedDict())
     mutating func append(name: String, storage: Int, rows: Int, width: Int) {
         append(text: name)
-        bytes += PickleReader.rebuild
+        bytes += Self.rebuild
         bytes += Array("(".utf8)
         bytes += Array("(".utf8)
         append(text: "storage")
-        bytes += PickleReader.storageType
+        bytes += Self.storageType
         append(text: String(storage))
         append(text: "cpu")
         append(integer: rows * width)
@@ -88,7 +108,7 @@ private struct PickleWriter {
         append(integer: width)
         append(integer: 1)
         bytes += [0x86, 0x89]
-        bytes += PickleReader.orderedDictionary
+        bytes += Self.orderedDictionary
         bytes += Array(")RtR".utf8)
     }
 
@@ -104,47 +124,5 @@ private struct PickleWriter {
         precondition((0...Int(Int32.max)).contains(integer), "\(integer) numbers are too many for one sample")
         bytes.append(UInt8(ascii: "J"))
         bytes.appendLittleEndian(Int32(integer))
-    }
-}
-
-/// Reads back what `PickleWriter` writes, and nothing else.
-private enum PickleReader {
-    static let rebuild = Array("ctorch._utils\n_rebuild_tensor_v2\n".utf8)
-    static let storageType = Array("ctorch\nBFloat16Storage\n".utf8)
-    static let orderedDictionary = Array("ccollections\nOrderedDict\n".utf8)
-
-    struct Shape {
-        var name: String
-        var rows: Int
-        var width: Int
-    }
-
-    static func shapes(in pickle: [UInt8]) -> [Shape]? {
-        var shapes: [Shape] = []
-        var offset = 4
-        while offset < pickle.count, pickle[offset] == UInt8(ascii: "X"), shapes.count < 1024 {
-            guard offset + 5 <= pickle.count else { return nil }
-            let nameEnd = offset + 5 + Int(pickle.littleEndian(at: offset + 1) as UInt32)
-            guard nameEnd <= pickle.count else { return nil }
-            let name = String(decoding: pickle[(offset + 5)..<nameEnd], as: UTF8.self)
-            // Up to the shape only the storage's number varies in length.
-            let fixed =
-                rebuild.count + 2 + 12 + storageType.count + 5 + String(shapes.count).utf8.count + 8 + 5 + 2
-                + 5
-            let shapeStart = nameEnd + fixed
-            guard shapeStart + 10 <= pickle.count else { return nil }
-            let rows = Int(pickle.littleEndian(at: shapeStart + 1) as Int32)
-            let width = Int(pickle.littleEndian(at: shapeStart + 6) as Int32)
-            guard rows >= 0, width >= 0 else { return nil }
-            shapes.append(Shape(name: name, rows: rows, width: width))
-            offset = shapeStart + 10 + 1 + 10 + 2 + orderedDictionary.count + 4
-        }
-        // Writing the same dictionary again must give the same bytes: the strictest check there is.
-        var writer = PickleWriter()
-        for (number, shape) in shapes.enumerated() {
-            guard shape.rows * shape.width <= Int(Int32.max) else { return nil }
-            writer.append(name: shape.name, storage: number, rows: shape.rows, width: shape.width)
-        }
-        return writer.finish() == pickle ? shapes : nil
     }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import BolsterMerger
+import BolsterRecords
 import BolsterStorage
 import Foundation
 
@@ -20,6 +21,14 @@ struct Join: ParsableCommand {
               bolster join --reinforcements 'DataCompDR-12M/*.tar' --sources 'images/*.tar' --by uid \\
                   --out joined
 
+            Shards of both sides may be .tar, .tar.gz and .tar.zst, in folders, buckets (s3://) and on web \
+            servers. A source shard that is not a plain tar in a folder is first copied into --spool: one at a \
+            time for each thread by key, all of them by uid.
+
+            Beside the shards go the files that a merge writes, as far as the published set tells them, so \
+            that `bolster verify` checks the result. config.json is DataCompDR's and DFNDR's, or the one that \
+            --trainer-config names.
+
             Exit code 2 where a shard could not be read to its end.
             """)
 
@@ -30,10 +39,10 @@ struct Join: ParsableCommand {
     @Option(help: "The published shards: a path with brace ranges, a glob, or a list file. Repeatable.")
     var reinforcements: [String]
 
-    @Option(help: "The shards with the images, as plain tars. Repeatable.")
+    @Option(help: "The shards with the images, likewise. Repeatable.")
     var sources: [String]
 
-    @Option(help: "The joined dataset's folder.")
+    @Option(help: "The joined dataset's folder, or s3://bucket/prefix.")
     var out: String
 
     @Option(help: "What names a sample: key (within shards of equal name) or uid (in any shard).")
@@ -60,14 +69,32 @@ struct Join: ParsableCommand {
     @Option(help: "What the index by uid may take, in MiB.")
     var indexMemory = JoinConfiguration.indexBytesByDefault >> 20
 
+    @Option(help: "The folder for copies of source shards. Default: the system's for temporary files.")
+    var spool: String?
+
+    @Option(help: "The published set's configuration for the trainer, a JSON file.")
+    var trainerConfig: String?
+
+    @Option(
+        help: "The teachers' widths, such as 768,768. Default: equal parts, where the embeddings have such.")
+    var teacherWidths: String?
+
     @Flag(help: "Print JSON.")
     var json = false
+
+    private var widths: [Int]? {
+        teacherWidths.map { $0.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) ?? 0 } }
+    }
 
     func validate() throws {
         if let threads, threads < 1 { throw ValidationError("--threads needs a number from 1") }
         if indexMemory < 1 { throw ValidationError("--index-memory needs a number of MiB from 1") }
         if let part, MergePart(part) == nil {
             throw ValidationError("--part is written i/n with i from 0 to n - 1, such as 3/8, not '\(part)'")
+        }
+        if let widths, widths.contains(where: { $0 < 1 }) {
+            throw ValidationError(
+                "--teacher-widths needs numbers from 1 with commas between, such as 768,768")
         }
         if close && part != nil { throw ValidationError("--close ends the whole dataset: leave out --part") }
     }
@@ -82,6 +109,15 @@ struct Join: ParsableCommand {
             configuration.unpacksParameters = unpackParameters
             configuration.synchronizes = sync
             configuration.indexBytesMax = indexMemory << 20
+            configuration.teacherWidths = widths
+            if let spool { configuration.spool = absolutePath(spool) }
+            configuration.trainer = try trainerConfig.map { path in
+                do {
+                    return try JSONValue(parsing: try StoredFile.read(absolutePath(path)))
+                } catch let error as RecordsError {
+                    throw CommandError("--trainer-config \(path) is no JSON: \(error)")
+                }
+            }
             let inputs = Set((configuration.reinforcements + configuration.sources).map(\.location))
             let outputs = configuration.reinforcements.map { "\(configuration.output)/\($0.name).tar" }
             if let clash = outputs.first(where: inputs.contains) {

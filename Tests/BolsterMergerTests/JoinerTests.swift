@@ -90,7 +90,7 @@ import Testing
         #expect(throws: MergerError.self) { try parts.close() }
         _ = try parts.run(threads: 1, part: MergePart("1/2"))
         #expect(try parts.close() == many)
-        #expect(try join.contents("parts")["join.json"] == (try join.contents("many")["join.json"]))
+        #expect(try join.contents("parts")["coverage.json"] == (try join.contents("many")["coverage.json"]))
     }
 
     @Test("After a start of the machine a shard that was not synced is kept only if its bytes are right")

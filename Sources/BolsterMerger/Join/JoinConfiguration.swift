@@ -1,4 +1,6 @@
 import BolsterDataset
+import BolsterRecords
+import Foundation
 
 /// What is joined, how samples find each other, and where the result goes.
 package struct JoinConfiguration: Sendable {
@@ -23,6 +25,13 @@ package struct JoinConfiguration: Sendable {
     package var synchronizes: Bool
     /// What the indices by uid may take, in bytes.
     package var indexBytesMax: Int
+    /// The folder for copies of source shards that are compressed or not on a mounted file system: one for
+    /// each thread where keys name samples, all of them by uid.
+    package var spool = FileManager.default.temporaryDirectory.path
+    /// The published set's configuration for the trainer; nil writes that of DataCompDR and DFNDR.
+    package var trainer: JSONValue?
+    /// Of each teacher's part of an embedding; nil takes them from the embeddings, where they are equal.
+    package var teacherWidths: [Int]?
 
     package init(
         reinforcements: [Shard], sources: [Shard], output: String, naming: Naming = .key,
@@ -36,6 +45,12 @@ package struct JoinConfiguration: Sendable {
         self.unpacksParameters = unpacksParameters
         self.synchronizes = synchronizes
         self.indexBytesMax = indexBytesMax
+    }
+
+    /// The published set's, after the folder that its shards lie in.
+    var name: String {
+        let parts = reinforcements.first?.location.split(separator: "/") ?? []
+        return parts.count > 1 ? String(parts[parts.count - 2]) : "a published set"
     }
 
     /// Enough for 60 million samples.

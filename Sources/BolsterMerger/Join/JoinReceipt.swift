@@ -22,7 +22,7 @@ struct JoinReceipt: Codable, Equatable {
     /// - Parameter sources: those that may hold the shard's sources.
     static func inputs(_ configuration: JoinConfiguration, shard: Shard, sources: [Shard]) -> String {
         var lines = [
-            "join 1", configuration.field.map { "uid \($0)" } ?? "key",
+            "join 2", configuration.field.map { "uid \($0)" } ?? "key",
             "\(configuration.unpacksParameters)", shard.name,
         ]
         for shard in [shard] + sources {

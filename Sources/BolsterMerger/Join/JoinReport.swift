@@ -19,11 +19,15 @@ package struct JoinReport: Codable, Sendable, Equatable {
         package var bytes: Int64 = 0
         /// Sixteen hexadecimal digits.
         package var xxh64 = ""
+        /// Of the joined samples; texts are counted in some of them only.
+        var statistics = DatasetStatistics()
+        /// Nil where no sample could tell.
+        var form: PublishedForm?
 
         init(shard: String) { self.shard = shard }
 
         enum CodingKeys: String, CodingKey {
-            case shard, input, joined, missing, damage, bytes, xxh64
+            case shard, input, joined, missing, damage, bytes, xxh64, statistics, form
             case withoutImage = "without_image"
             case packedParameters = "packed_parameters"
         }
@@ -60,6 +64,23 @@ package struct JoinReport: Codable, Sendable, Equatable {
     package var packedParameters: Int { shards.reduce(0) { $0 + $1.packedParameters } }
     package var bytes: Int64 { total.bytes }
 
+    /// What the samples look like, as the first shard tells it; nil where none does.
+    var form: PublishedForm? { shards.lazy.compactMap(\.form).first }
+
+    /// The same in a merge's words.
+    var coverage: Coverage {
+        var coverage = Coverage()
+        for shard in shards {
+            var counted = Coverage.ShardCoverage(shard: shard.shard)
+            (counted.counts.input, counted.counts.merged) = (shard.input, shard.joined)
+            counted.counts.missing = shard.missing
+            (counted.bytes, counted.xxh64, counted.statistics) = (shard.bytes, shard.xxh64, shard.statistics)
+            counted.damage = shard.damage.isEmpty ? nil : shard.damage.joined(separator: "; ")
+            coverage.append(counted)
+        }
+        return coverage
+    }
+
     /// Every shard was read to its end.
     package var isWhole: Bool { damage.isEmpty && shards.allSatisfy(\.damage.isEmpty) }
 
@@ -74,6 +95,17 @@ package struct JoinReport: Codable, Sendable, Equatable {
             lines.append(
                 "  \(packedParameters) samples hold param_aug as a string; --unpack-parameters writes the "
                     + "list that the trainer reads")
+        }
+        let withoutText = shards.reduce(0) { $0 + $1.statistics.withoutText }
+        if withoutText > 0 { lines.append("  \(withoutText) joined samples have no text of their own") }
+        let others = shards.filter { $0.form != nil && $0.form != form }.map(\.shard)
+        if let first = others.first {
+            lines.append(
+                "  \(others.count) shards differ from the first in views, teachers, captions or layout, such "
+                    + "as \(first): join sets of one form")
+        }
+        if let form, form.teacherWidths.isEmpty {
+            lines.append("  the embeddings do not tell where one teacher ends: no parts of equal width")
         }
         let all = damage + shards.flatMap(\.damage)
         for line in all.prefix(20) { lines.append("  damaged: \(line)") }

@@ -1,9 +1,7 @@
 import BolsterDataset
 import BolsterDeterminism
-import BolsterRecords
 import BolsterStorage
 import Foundation
-import Synchronization
 
 /// Joins a published reinforcement set, which has no images, with the shards that have them.
 ///
@@ -27,9 +25,10 @@ package struct Joiner: Sendable {
         threads: Int, part: MergePart? = nil, progress: (MergeProgress) -> Void = { _ in }
     ) throws(MergerError) -> JoinReport {
         let shards = part.map { $0.shards(of: configuration.reinforcements) } ?? configuration.reinforcements
-        try checkSources()
+        try checkFormats()
         let boot = try currentBoot()
         let lookup = try Lookup(configuration, shards: shards, threads: threads)
+        defer { lookup.copies.releaseAll() }
         let pool = ShardThreads(shards: shards.count, threads: threads, samples: \.input) {
             index, progress throws(MergerError) in
             let shard = shards[index]
@@ -77,8 +76,10 @@ package struct Joiner: Sendable {
         _ shard: Shard, _ lookup: Lookup, inputs: String, boot: String, progress: (Int) -> Void
     ) throws(MergerError) -> JoinReport.Shard {
         let (index, damage) = try lookup.index(for: shard)
+        defer { lookup.release(shard) }
         let join = try ShardJoin(
-            configuration, shard: shard, index: index, sources: SourceFiles(configuration.sources),
+            configuration, shard: shard, index: index,
+            sources: SourceFiles(configuration.sources, lookup.copies),
             dataset: dataset)
         var report = try join.run(progress: progress)
         if let damage { report.damage.append(damage) }
@@ -92,16 +93,14 @@ package struct Joiner: Sendable {
         return report
     }
 
-    /// Sources are read at any place, and by uid the published shards are read twice.
-    private func checkSources() throws(MergerError) {
-        let sought =
-            configuration.sources + (configuration.field == nil ? [] : configuration.reinforcements)
-        let others = sought.filter { !$0.location.hasSuffix(".tar") || !$0.location.hasPrefix("/") }
+    private func checkFormats() throws(MergerError) {
+        let others = (configuration.reinforcements + configuration.sources).filter {
+            ShardFormat(ofLocation: $0.location) != .tar
+        }
         guard others.isEmpty else {
             throw MergerError(
-                .unreadableShard,
-                "these shards are read at any place, so they must be plain tars on a mounted file system: "
-                    + "unpack or copy them first", evidence: others.map(\.location))
+                .unreadableShard, "only tars are joined (.tar, .tar.gz, .tar.zst)",
+                evidence: others.map(\.location))
         }
     }
 
@@ -142,26 +141,14 @@ package struct Joiner: Sendable {
         }
     }
 
-    /// `join.json`, `sizes.json` and `manifest.jsonl`, as a merge writes the latter two.
+    /// Writes the files beside the shards.
     private func describe(_ report: JoinReport) throws(MergerError) {
-        let files: [(String, JSONValue)] = [
-            ("join.json", json(report)),
-            ("sizes.json", .object(report.shards.map { .init("\($0.shard).tar", .number($0.joined)) })),
-        ]
-        var lines: [UInt8] = []
-        for shard in report.shards {
-            let line = JSONValue.object([
-                .init("shard", .string(shard.shard)), .init("file", .string("\(shard.shard).tar")),
-                .init("num_uids", .number(shard.joined)), .init("bytes", .number(Int(shard.bytes))),
-                .init("xxh64", .string(shard.xxh64)),
-            ])
-            lines += PythonJSON.bytes(of: line) + [0x0A]
-        }
-        do throws(StorageError) {
-            for (name, value) in files { try write(name, PythonJSON.bytes(of: value) + [0x0A]) }
-            try write("manifest.jsonl", lines)
-        } catch {
-            throw MergerError(.storage, "cannot write beside the joined shards", cause: error)
+        for (name, content) in DatasetDescription(configuration, report).files {
+            do throws(StorageError) {
+                try write(name, content)
+            } catch {
+                throw MergerError(.storage, "cannot write \(name) beside the shards", cause: error)
+            }
         }
     }
 
@@ -169,29 +156,5 @@ package struct Joiner: Sendable {
         var writer = try dataset.writer(name)
         try writer.append(bytes)
         try writer.commit(durably: configuration.synchronizes)
-    }
-
-    private func json(_ report: JoinReport) -> JSONValue {
-        func counts(_ input: Int, _ joined: Int, _ missing: Int) -> [JSONValue.Field] {
-            [
-                .init("input", .number(input)), .init("joined", .number(joined)),
-                .init("missing", .number(missing)),
-            ]
-        }
-        let shards = report.shards.map { shard in
-            JSONValue.object(
-                [.init("shard", .string(shard.shard))] + counts(shard.input, shard.joined, shard.missing)
-                    + [
-                        .init("without_image", .number(shard.withoutImage)),
-                        .init("damage", .array(shard.damage.map { .string($0) })),
-                    ])
-        }
-        return .object([
-            .init("format", .number(1)),
-            .init("by", .string(configuration.field.map { "uid \($0)" } ?? "key")),
-            .init("unpack_parameters", .bool(configuration.unpacksParameters)),
-            .init("total", .object(counts(report.input, report.joined, report.missing))),
-            .init("damage", .array(report.damage.map { .string($0) })), .init("shards", .array(shards)),
-        ])
     }
 }

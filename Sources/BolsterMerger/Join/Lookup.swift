@@ -10,6 +10,7 @@ struct Lookup: Sendable {
     private let configuration: JoinConfiguration
     private let byName: [String: Int]
     private let whole: SourceIndex?
+    let copies: SourceCopies
     /// Of source shards that were read for the index by uid.
     let damage: [String]
 
@@ -19,31 +20,36 @@ struct Lookup: Sendable {
         byName = Self.byName(configuration)
         whole = nil
         damage = []
+        copies = SourceCopies(configuration.sources, in: configuration.spool)
     }
 
     /// Reads what the index by uid needs.
     init(_ configuration: JoinConfiguration, shards: [Shard], threads: Int) throws(MergerError) {
         self.configuration = configuration
         byName = Self.byName(configuration)
+        let copies = SourceCopies(configuration.sources, in: configuration.spool)
+        self.copies = copies
         guard let field = configuration.field else {
             whole = nil
             damage = []
             return
         }
         let room = IndexRoom(bytesMax: configuration.indexBytesMax)
-        let wanted = HashSet(try Self.names(shards, field: field, threads: threads, room))
+        let wanted = HashSet(try Self.names(shards, configuration, field: field, threads: threads, room))
         let sources = configuration.sources
         let pool = ShardThreads<(places: [SourceIndex.Place], damage: String?)>(
             shards: sources.count, threads: threads, samples: { $0.places.count }
         ) { number, _ throws(MergerError) in
             var places: [SourceIndex.Place] = []
-            let damage = try ShardScan(sources[number], field: field).run { sample throws(MergerError) in
+            let copy = try copies.copy(of: number)
+            let damage = try ShardScan(sources[number], copy, field: field).run {
+                sample throws(MergerError) in
                 let place = Self.place(of: sample, shard: number)
                 guard wanted.contains(place.hash) else { return }
                 try room.take(MemoryLayout<SourceIndex.Place>.stride)
                 places.append(place)
             }
-            return (places, damage)
+            return (places, copy.damage ?? damage)
         }
         let found = try pool.results { _, _ in }
         whole = SourceIndex(found.flatMap(\.places))
@@ -61,11 +67,17 @@ struct Lookup: Sendable {
         if let whole { return (whole, nil) }
         guard let number = byName[shard.name] else { return (SourceIndex([]), nil) }
         var places: [SourceIndex.Place] = []
-        let scan = try ShardScan(configuration.sources[number], field: nil)
+        let copy = try copies.copy(of: number)
+        let scan = try ShardScan(configuration.sources[number], copy, field: nil)
         let damage = try scan.run { sample throws(MergerError) in
             places.append(Self.place(of: sample, shard: number))
         }
-        return (SourceIndex(places), damage)
+        return (SourceIndex(places), copy.damage ?? damage)
+    }
+
+    /// A joined shard's source is not needed again where keys name samples.
+    func release(_ shard: Shard) {
+        if whole == nil, let number = byName[shard.name] { copies.release(number) }
     }
 
     private static func byName(_ configuration: JoinConfiguration) -> [String: Int] {
@@ -82,13 +94,15 @@ struct Lookup: Sendable {
 
     /// The hashes of all names in the published shards.
     private static func names(
-        _ shards: [Shard], field: String, threads: Int, _ room: IndexRoom
+        _ shards: [Shard], _ configuration: JoinConfiguration, field: String, threads: Int,
+        _ room: IndexRoom
     ) throws(MergerError) -> [UInt64] {
         let pool = ShardThreads<[UInt64]>(shards: shards.count, threads: threads, samples: \.count) {
             number, _ throws(MergerError) in
             var hashes: [UInt64] = []
             // A damage is told when the shard is joined.
-            _ = try ShardScan(shards[number], field: field).run { sample throws(MergerError) in
+            let copy = try SourceCopy(of: shards[number], in: configuration.spool)
+            _ = try ShardScan(shards[number], copy, field: field).run { sample throws(MergerError) in
                 try room.take(MemoryLayout<UInt64>.stride)
                 hashes.append(SourceIndex.hash(of: sample.name))
             }

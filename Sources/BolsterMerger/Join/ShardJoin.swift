@@ -1,5 +1,4 @@
 import BolsterDataset
-import BolsterDeterminism
 import BolsterRecords
 import BolsterStorage
 
@@ -14,16 +13,16 @@ import BolsterStorage
 /// The source's files come first; where both have one of a kind, the reinforcement's counts, as it does when
 /// both are unpacked into one folder. Memory: the sample at hand and a few MiB.
 struct ShardJoin: ~Copyable {
-    private static let pieceBytes = 1 << 20
+    /// Texts are counted in the first of so many joined samples: parsing them all would cost as much as the
+    /// join itself.
+    static let textsCountedEvery = 64
 
     private let configuration: JoinConfiguration
     private let index: SourceIndex
     private let sources: SourceFiles
     private var window: SampleWindow
-    private var output: ObjectWriter
+    private var output: ShardOutput
     private var tar = TarWriter()
-    private var pending: [UInt8] = []
-    private var hash = XXH64Hasher()
     private var report: JoinReport.Shard
 
     init(
@@ -31,14 +30,13 @@ struct ShardJoin: ~Copyable {
         dataset: ObjectStore
     ) throws(MergerError) {
         let window = try Self.open(shard)
-        let output = try Self.create("\(shard.name).tar", in: dataset)
+        let output = try ShardOutput("\(shard.name).tar", in: dataset)
         self.window = window
         self.output = output
         self.configuration = configuration
         self.index = index
         self.sources = sources
         report = JoinReport.Shard(shard: shard.name)
-        pending.reserveCapacity(4 * Self.pieceBytes)
     }
 
     private static func open(_ shard: Shard) throws(MergerError) -> SampleWindow {
@@ -51,34 +49,16 @@ struct ShardJoin: ~Copyable {
         }
     }
 
-    private static func create(
-        _ name: String, in dataset: ObjectStore
-    ) throws(MergerError) -> ObjectWriter {
-        do throws(StorageError) {
-            return try dataset.writer(name)
-        } catch {
-            throw MergerError(.storage, "cannot write a joined shard", evidence: [name], cause: error)
-        }
-    }
-
     /// Joins to the end, or to where the published shard is damaged.
     consuming func run(progress: (Int) -> Void) throws(MergerError) -> JoinReport.Shard {
         while let members = try next() {
             report.input += 1
             if try join(members) { report.joined += 1 } else { report.missing += 1 }
-            try flush(over: Self.pieceBytes)
+            try output.flush()
             progress(report.input)
         }
-        tar.finish(to: &pending)
-        try flush(over: 0)
-        report.bytes = output.bytesWritten
-        report.xxh64 = Hexadecimal.text(of: hash.current())
-        do throws(StorageError) {
-            try output.commit(durably: configuration.synchronizes)
-        } catch {
-            throw MergerError(
-                .storage, "cannot write a joined shard", evidence: [report.shard], cause: error)
-        }
+        tar.finish(to: &output.pending)
+        (report.bytes, report.xxh64) = try output.finish(durably: configuration.synchronizes)
         return report
     }
 
@@ -106,23 +86,53 @@ struct ShardJoin: ~Copyable {
             guard let source = try sources.sample(at: place, name: name, field: configuration.field) else {
                 continue
             }
+            describe(source, members)
             append(source, members, key: first.name.key)
             return true
         }
         return false
     }
 
+    /// Counts what a card says of the sample, and learns from it what the set looks like.
+    private mutating func describe(_ source: SourceSample, _ members: [TarScanner.Member]) {
+        func content(_ kind: String) -> UnsafeRawBufferPointer? {
+            members.first { $0.name.extension == kind }.map { window.bytes(of: $0) }
+                ?? source.members.first { $0.name.extension == kind }.map { source.bytes(of: $0) }
+        }
+        let kinds = (members + source.members).map(\.name.extension)
+        if let image = kinds.first(where: ImageFormat.extensions.contains).flatMap(content) {
+            report.statistics.append(image: image.prefix(16), byteCount: image.count)
+        } else {
+            report.withoutImage += 1
+        }
+        let text = content("txt")
+        if text == nil { report.statistics.withoutText += 1 }
+        guard report.joined.isMultiple(of: Self.textsCountedEvery) else { return }
+        if report.form == nil { report.form = PublishedForm { content($0).map(Array.init) } }
+        report.statistics.append(
+            texts: text.map { [String(decoding: $0, as: UTF8.self)] } ?? [],
+            captions: content("syn.json").map(Self.fields) ?? [])
+    }
+
+    /// The fields of a JSON object; none of anything else.
+    private static func fields(_ bytes: UnsafeRawBufferPointer) -> [JSONValue.Field] {
+        do {
+            guard case .object(let fields) = try JSONValue(parsing: Array(bytes)) else { return [] }
+            return fields
+        } catch {
+            // What is no JSON is handed on as it is; `bolster verify` and the trainer say so.
+            return []
+        }
+    }
+
     private mutating func append(_ source: SourceSample, _ members: [TarScanner.Member], key: String) {
-        var hasImage = false
         for member in source.members {
             let isReplaced = members.contains { $0.name.extension == member.name.extension }
             guard !isReplaced else { continue }
-            hasImage = hasImage || ImageFormat.extensions.contains(member.name.extension)
             append("\(key).\(member.name.extension)", source.bytes(of: member))
         }
         for member in members {
             let kind = member.name.extension
-            hasImage = hasImage || ImageFormat.extensions.contains(kind)
             let bytes = window.bytes(of: member)
             if kind == "paug.json", Self.isPacked(bytes) {
                 if configuration.unpacksParameters, let list = Self.unpacked(bytes) {
@@ -133,13 +143,12 @@ struct ShardJoin: ~Copyable {
             }
             append("\(key).\(kind)", bytes)
         }
-        if !hasImage { report.withoutImage += 1 }
     }
 
     private mutating func append(_ name: String, _ bytes: UnsafeRawBufferPointer) {
-        tar.appendHeader(name: name, size: bytes.count, to: &pending)
-        pending.append(contentsOf: bytes)
-        pending.append(contentsOf: repeatElement(0, count: TarWriter.padding(of: bytes.count)))
+        tar.appendHeader(name: name, size: bytes.count, to: &output.pending)
+        output.pending.append(contentsOf: bytes)
+        output.pending.append(contentsOf: repeatElement(0, count: TarWriter.padding(of: bytes.count)))
     }
 
     /// Whether the one field of a `paug.json` is a string: its first character tells.
@@ -161,17 +170,5 @@ struct ShardJoin: ~Copyable {
             // What is no JSON is handed on as it is; `bolster verify` and the trainer say so.
             return nil
         }
-    }
-
-    private mutating func flush(over limit: Int) throws(MergerError) {
-        guard pending.count > limit else { return }
-        hash.update(pending)
-        do throws(StorageError) {
-            try output.append(pending)
-        } catch {
-            throw MergerError(
-                .storage, "cannot write a joined shard", evidence: [report.shard], cause: error)
-        }
-        pending.removeAll(keepingCapacity: true)
     }
 }

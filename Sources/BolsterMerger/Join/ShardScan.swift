@@ -6,27 +6,31 @@ import BolsterStorage
 struct ShardScan: ~Copyable {
     private static let prefetchBytes: Int64 = 8 << 20
 
+    private let shard: Shard
     private let file: SeekableFile
     private let field: String?
     private var scanner: TarScanner
     private var prefetched: Int64 = 0
     private let scratch = UnsafeMutableRawBufferPointer.allocate(byteCount: 64 << 10, alignment: 64)
 
-    /// - Parameter field: names samples by this field of their `json`; nil names them by their key.
-    init(_ shard: Shard, field: String?) throws(MergerError) {
-        let file = try Self.open(shard)
+    /// - Parameters:
+    ///   - copy: the shard's, which is read.
+    ///   - field: names samples by this field of their `json`; nil names them by their key.
+    init(_ shard: Shard, _ copy: SourceCopy, field: String?) throws(MergerError) {
+        let file = try Self.open(shard, copy)
         guard file.identity.size <= SourceIndex.shardBytesMax else {
             throw MergerError(
                 .unreadableShard, "a shard of over 2 TiB cannot be indexed; split it", evidence: [shard.name])
         }
+        self.shard = shard
         self.file = file
         self.field = field
         scanner = TarScanner(shard: shard.location)
     }
 
-    private static func open(_ shard: Shard) throws(MergerError) -> SeekableFile {
+    private static func open(_ shard: Shard, _ copy: SourceCopy) throws(MergerError) -> SeekableFile {
         do throws(StorageError) {
-            return try SeekableFile(opening: shard.location)
+            return try SeekableFile(opening: copy.path)
         } catch {
             throw MergerError(.unreadableShard, "cannot open a shard", evidence: [shard.name], cause: error)
         }
@@ -103,7 +107,8 @@ struct ShardScan: ~Copyable {
             let count = try file.read(at: place, into: scratch)
             if count == 0 { return nil }
             guard scratch[..<count].allSatisfy({ $0 == 0 }) else {
-                return "\(file.path), byte \(place): data follows the end of the archive; write it as one tar"
+                return
+                    "\(shard.location), byte \(place): data follows the end of the archive; write it as one tar"
             }
             place += Int64(count)
         }

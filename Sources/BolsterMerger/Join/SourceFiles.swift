@@ -24,11 +24,15 @@ final class SourceFiles {
     }
 
     private let shards: [Shard]
+    private let copies: SourceCopies
     private var open: [Int: OpenFile] = [:]
     private var uses = 0
     private var buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 64)
 
-    init(_ shards: [Shard]) { self.shards = shards }
+    init(_ shards: [Shard], _ copies: SourceCopies) {
+        self.shards = shards
+        self.copies = copies
+    }
 
     deinit { buffer.deallocate() }
 
@@ -42,10 +46,11 @@ final class SourceFiles {
             buffer = .allocate(byteCount: place.byteCount * 2, alignment: 64)
         }
         let target = UnsafeMutableRawBufferPointer(rebasing: buffer[..<place.byteCount])
+        let copy = try copies.copy(of: Int(place.shard))
         let members: [TarScanner.Member]
         let bytes: UnsafeRawBufferPointer
         do throws(StorageError) {
-            let read = try openFile(Int(place.shard)).file.read(at: place.offset, into: target)
+            let read = try openFile(Int(place.shard), copy).file.read(at: place.offset, into: target)
             bytes = UnsafeRawBufferPointer(rebasing: target[..<read])
         } catch {
             throw changed(shard, name, error)
@@ -93,7 +98,7 @@ final class SourceFiles {
         return members
     }
 
-    private func openFile(_ shard: Int) throws(StorageError) -> OpenFile {
+    private func openFile(_ shard: Int, _ copy: SourceCopy) throws(StorageError) -> OpenFile {
         uses += 1
         if let file = open[shard] {
             file.lastUse = uses
@@ -102,7 +107,7 @@ final class SourceFiles {
         if open.count >= Self.openMax, let oldest = open.min(by: { $0.value.lastUse < $1.value.lastUse }) {
             open[oldest.key] = nil
         }
-        let file = try OpenFile(shards[shard].location)
+        let file = try OpenFile(copy.path)
         file.lastUse = uses
         open[shard] = file
         return file
