@@ -23,17 +23,7 @@ package struct SeekableFile: ~Copyable {
     package borrowing func read(
         at offset: Int64, into buffer: UnsafeMutableRawBufferPointer
     ) throws(StorageError) -> Int {
-        var filled = 0
-        let descriptor = file.descriptor
-        while filled < buffer.count, let base = buffer.baseAddress {
-            let count = FileHandle.repeating {
-                pread(descriptor, base + filled, buffer.count - filled, off_t(offset) + off_t(filled))
-            }
-            guard count >= 0 else { throw StorageError(errno: errno, path: path, doing: "read") }
-            if count == 0 { break }
-            filled += count
-        }
-        return filled
+        try file.read(at: offset, into: buffer)
     }
 
     /// Tells the system that these bytes are wanted soon, so that it reads them ahead.

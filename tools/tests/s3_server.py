@@ -11,7 +11,8 @@ The bucket "bucket" is there. Keys, region and token are those of `KEYS` below. 
 
 Kinds of fault: "status" (with "status" and S3's word in "code"), "reset" (after so many bytes of the body),
 "truncate" (an early end after so many bytes), "stall" (silence after so many bytes), "lost" (the request is
-done and its answer is a reset), "slow" (a fifth of a second before each 64 KiB).
+done and its answer is a reset), "slow" (a fifth of a second before each 64 KiB), "late" (so many milliseconds
+before the answer).
 """
 
 import hashlib
@@ -165,7 +166,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
         moto_connection.close()
         dropped = {"connection", "transfer-encoding", "date", "server"}
         headers = [(name, value) for name, value in answer.getheaders() if name.lower() not in dropped]
-        if not fault:
+        if fault and fault["kind"] == "late":
+            time.sleep(fault["after"] / 1000)
+        if not fault or fault["kind"] == "late":
             return self.reply(answer.status, content, headers)
         if fault["kind"] == "lost":
             return self.reset()

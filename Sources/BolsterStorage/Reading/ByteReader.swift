@@ -14,9 +14,26 @@ package struct ByteReader: ~Copyable {
     /// Opens a path or URL at a byte of its content. An offset behind its end is an error: the shard is not
     /// the one that it was.
     package init(opening location: String, at offset: Int64 = 0) throws(StorageError) {
+        try self.init(location, at: offset) { start throws(StorageError) in
+            try Self.open(location, at: start)
+        }
+    }
+
+    /// Opens a shard through a node's cache: a remote one is read from its copy there, or kept while it comes.
+    package init(opening shard: Shard, at offset: Int64, through cache: ShardCache?) throws(StorageError) {
+        try self.init(shard.location, at: offset) { start throws(StorageError) in
+            if let source = try cache?.source(of: shard, at: start) { return (source, shard.identity) }
+            return try Self.open(shard.location, at: start)
+        }
+    }
+
+    private init(
+        _ location: String, at offset: Int64,
+        _ open: (Int64) throws(StorageError) -> (source: any ByteSource, identity: ShardIdentity)
+    ) throws(StorageError) {
         precondition(offset >= 0, "a shard begins at 0")
         let isCompressed = Self.compression(of: location) != nil
-        let (raw, identity) = try Self.open(location, at: isCompressed ? 0 : offset)
+        let (raw, identity) = try open(isCompressed ? 0 : offset)
         let source = Self.decompressed(raw, location)
         if isCompressed {
             let size = try Self.skip(offset, of: source)

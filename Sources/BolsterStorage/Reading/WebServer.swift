@@ -7,7 +7,7 @@ struct WebServer: Sendable {
     let http: HTTPClient
     let retry: RetryPolicy
 
-    static let shared = WebServer(http: HTTPClient(), retry: RetryPolicy())
+    static let shared = WebServer(http: HTTPClient(.ofEnvironment), retry: RetryPolicy())
 
     static func isURL(_ location: String) -> Bool {
         location.hasPrefix("http://") || location.hasPrefix("https://")
