@@ -171,7 +171,8 @@ let package = Package(
             name: "BolsterReportTests", dependencies: ["BolsterReport", "BolsterTestKit"],
             swiftSettings: settings),
         .testTarget(
-            name: "BolsterSimulationTests", dependencies: ["BolsterTestKit", "BolsterLeasing"],
+            name: "BolsterSimulationTests",
+            dependencies: ["BolsterTestKit", "BolsterLeasing", "BolsterCoordinator"],
             swiftSettings: settings),
         .testTarget(name: "BolsterTidinessTests", dependencies: ["BolsterDataset"], swiftSettings: settings),
         .testTarget(name: "BolsterProcessTests", dependencies: [], swiftSettings: settings),

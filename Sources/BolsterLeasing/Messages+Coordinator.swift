@@ -112,7 +112,7 @@ package struct Grant: Hashable, Sendable {
     package var epoch: Epoch
     /// Chunks that need no work, as ascending ranges.
     package var committed: [Range<Int>]
-    /// The first chunk that is not committed.
+    /// Where the work begins: the first chunk that is not committed, for a second lease one further on.
     package var firstChunk: Int
     /// Byte offset in the shard where `firstChunk` begins.
     package var offset: Int64
@@ -168,6 +168,10 @@ package struct Grant: Hashable, Sendable {
     }
 
     package func isCommitted(_ chunk: Int) -> Bool { committed.contains { $0.contains(chunk) } }
+
+    /// Whether `chunk` is for this lease to make: a second lease leaves what lies before its place to the
+    /// first, though it is not committed.
+    package func wants(_ chunk: Int) -> Bool { chunk >= firstChunk && !isCommitted(chunk) }
 
     /// The record file of `chunk` under this lease.
     package func file(chunk: Int) -> String {

@@ -21,11 +21,16 @@ package struct StatusReply: Equatable, Sendable {
     package var silent: Duration = .zero
     /// Work is left and nothing was committed for longer than any chunk should take.
     package var isStalled = false
+    /// Since this coordinator's start; what was never refused may be missing.
+    package var refused: [RefusalKind: Int] = [:]
+    /// At most `refusedDevicesMax`, the latest first.
+    package var refusedDevices: [RefusedDevice] = []
 
     /// In a message; a reader in the coordinator's process may ask for more.
     package static let workersMax = 500
     package static let quarantinedMax = 100
     package static let failingMax = 50
+    package static let refusedDevicesMax = 50
 
     package init(
         run: String, state: State, stages: [StageStatus], workers: [WorkerStatus], workersTotal: Int,

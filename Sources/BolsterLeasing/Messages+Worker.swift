@@ -156,6 +156,8 @@ package struct Fail: Equatable, Sendable {
     /// What the worker holds to be at fault.
     package enum Class: String, Equatable, Sendable, Codable {
         case shard, worker, model
+        /// The worker's device answers its probe wrongly; burns no attempt of the unit.
+        case device
     }
     package var unit: UnitID
     package var epoch: Epoch

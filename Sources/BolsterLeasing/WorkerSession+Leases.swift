@@ -4,6 +4,8 @@ import BolsterDeterminism
 struct HeldLease {
     enum Work: Equatable {
         case working
+        /// Computed; record files are still on their way into the output, and their commits follow.
+        case storing
         /// No chunk is left; waits for the commits' answers.
         case complete
         /// Handed back once the commits are answered.
@@ -23,12 +25,14 @@ struct HeldLease {
     var announcement: Announcement?
 
     var isWorking: Bool { work == .working }
+    /// Nothing of it may be said to be over yet.
+    var isOpen: Bool { work == .working || work == .storing }
 
     /// What ends this lease, if it has been said and is not answered.
     var closingMessage: WorkerMessage? {
         guard said != nil, !isAnswered else { return nil }
         switch work {
-        case .working: return nil
+        case .working, .storing: return nil
         case .complete, .stopped: return .release(grant.unit, grant.epoch)
         case .failed(let failure): return .fail(failure)
         }
@@ -69,8 +73,9 @@ extension WorkerSession {
         let commit = Commit(
             unit: grant.unit, epoch: grant.epoch, fingerprint: grant.fingerprint,
             file: grant.file(chunk: result.chunk), result: result,
-            deviceTime: max(.zero, now - deviceBusySince))
+            deviceTime: deviceTimeOwed + max(.zero, now - deviceBusySince))
         deviceBusySince = now
+        deviceTimeOwed = .zero
         unacknowledged.append(UnansweredCommit(commit: commit, said: now))
         if let index = index(of: grant.epoch) { leases[index].chunk = result.chunk + 1 }
         return phase == .following ? [say(.commit(commit))] : []
@@ -86,9 +91,24 @@ extension WorkerSession {
         return phase == .following ? [say(.announce(announcement))] : []
     }
 
+    /// The compute thread is done with this lease, and record files of it are still on their way into the
+    /// output: `chunkFinished` and `workEnded` follow when they are there. Another lease may be worked on
+    /// meanwhile, by whose progress this one lives, as one that is queued does.
+    package mutating func computed(_ epoch: Epoch, now: Duration) -> [Action] {
+        guard phase != .over, let index = index(of: epoch), leases[index].isWorking else { return [] }
+        leases[index].work = .storing
+        leases[index].phase = .queued
+        // Its last chunks are told later, and their time goes with them.
+        deviceTimeOwed += max(.zero, now - deviceBusySince)
+        computeEnded(leases[index], now: now)
+        leases[index].announcement = nil
+        return ask(now: now)
+    }
+
     /// The compute thread is done with this lease, one way or the other.
     package mutating func workEnded(_ epoch: Epoch, _ end: WorkEnd, now: Duration) -> [Action] {
         guard phase != .over, let index = index(of: epoch) else { return exitIfEmpty() }
+        if leases[index].isWorking { computeEnded(leases[index], now: now) }
         switch end {
         case .complete: leases[index].work = .complete
         case .stopped: leases[index].work = .stopped
@@ -99,10 +119,6 @@ extension WorkerSession {
                     sample: sample))
         }
         leases[index].announcement = nil
-        deviceBusySince = now
-        if leases[index].samplesDone > 0, leases[index].grant.reads == nil {
-            remember(shard: leases[index].grant.shard.index)
-        }
         return close(epoch, now: now) + ask(now: now) + exitIfEmpty()
     }
 
@@ -137,7 +153,7 @@ extension WorkerSession {
                 return lost(epoch, message, now: now) + exitIfEmpty()
             }
         case .released(let epoch), .noted(let epoch, _, _):
-            leases.removeAll { $0.grant.epoch == epoch && !$0.isWorking }
+            leases.removeAll { $0.grant.epoch == epoch && !$0.isOpen }
             return ask(now: now) + exitIfEmpty()
         case .announced(let epoch, let sample):
             guard let index = index(of: epoch), leases[index].announcement?.sample == sample else {
@@ -169,17 +185,17 @@ extension WorkerSession {
     /// committed.
     private mutating func lost(_ epoch: Epoch, _ reason: String, now: Duration) -> [Action] {
         guard let index = index(of: epoch), !leases[index].isAnswered else { return [] }
-        guard leases[index].isWorking else {
+        guard leases[index].isOpen else {
             leases.remove(at: index)
             return ask(now: now) + exitIfEmpty()
         }
         leases[index].isAnswered = true
-        return [.abandon(epoch, reason: reason)]
+        return leases[index].isWorking ? [.abandon(epoch, reason: reason)] : []
     }
 
     /// Says Release or Fail when nothing of the lease is left unanswered.
     private mutating func close(_ epoch: Epoch, now: Duration) -> [Action] {
-        guard let index = index(of: epoch), !leases[index].isWorking else { return [] }
+        guard let index = index(of: epoch), !leases[index].isOpen else { return [] }
         if leases[index].isAnswered {
             leases.remove(at: index)
             return []
@@ -217,6 +233,7 @@ extension WorkerSession {
     var wantsLease: Bool {
         phase == .following && isReady && leaving == nil && askSaid == nil
             && leasesWorking < configuration.leasesWanted
+            && leases.count < LeaseProtocol.leasesPerWorkerMax
     }
 
     mutating func ask(now: Duration) -> [Action] {
@@ -263,8 +280,15 @@ extension WorkerSession {
         return actions
     }
 
-    /// A shard that was just read is in this node's caches, if in any.
+    /// The device is free for another lease.
+    private mutating func computeEnded(_ lease: HeldLease, now: Duration) {
+        deviceBusySince = now
+        if lease.samplesDone > 0, lease.grant.reads == nil { remember(shard: lease.grant.shard.index) }
+    }
+
+    /// A shard that was just read is in this node's caches, if in any, unless it is known what is there.
     private mutating func remember(shard: Int) {
+        guard !knowsCache else { return }
         cachedShards.removeAll { $0 == shard }
         cachedShards.insert(shard, at: 0)
         if cachedShards.count > Self.cachedShardsKept { cachedShards.removeLast() }

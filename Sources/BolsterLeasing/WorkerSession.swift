@@ -23,7 +23,8 @@
 ///     queue from compute:                                   for chunk … where may go on {
 ///        .progressed    -> progressed(…)                        post .progressed while working
 ///        .chunkFinished -> chunkFinished(…)                     write the record file; post .chunkFinished
-///        .workEnded     -> workEnded(…)                     }
+///        .computed      -> computed(…)                      }
+///        .workEnded     -> workEnded(…)                     post .computed where files are still uploaded
 ///     act on what comes back, in order:                     post .workEnded(complete | stopped | failed)
 ///        .send(f)           f.encode() to the socket     }
 ///        .configure(w)      read the manifest, then ready(loadedStages:now:)
@@ -120,6 +121,8 @@ package struct WorkerSession: ~Copyable {
     /// Shards that this node's caches may hold, the one read last first; told with each Ask.
     package internal(set) var cachedShards: [Int] = []
     static let cachedShardsKept = 32
+    /// Whether `cachedShards` is what a cache said it has, rather than a guess from what was read.
+    var knowsCache = false
     var leases: [HeldLease] = []
     var unacknowledged: [UnansweredCommit] = []
     var askNumber: UInt64 = 0
@@ -136,6 +139,8 @@ package struct WorkerSession: ~Copyable {
     var waits: StepWaits?
     /// Since when the device has been at work on the chunk in hand.
     var deviceBusySince: Duration = .zero
+    /// Of chunks that are computed and not yet finished, up to `deviceBusySince`.
+    var deviceTimeOwed: Duration = .zero
 
     package init(_ configuration: Configuration) {
         self.configuration = configuration
@@ -188,6 +193,12 @@ package struct WorkerSession: ~Copyable {
 
     /// Which stages' models are in memory has changed; the most recently used comes first.
     package mutating func loadedStagesChanged(_ stages: [String]) { loadedStages = stages }
+
+    /// What this node's shard cache holds; the one used last comes first.
+    package mutating func cachedShardsChanged(_ shards: [Int]) {
+        cachedShards = shards
+        knowsCache = true
+    }
 
     /// The models of the lease in hand are in memory: its work begins now, and the time before is no chunk's.
     package mutating func modelsLoaded(now: Duration) { deviceBusySince = now }

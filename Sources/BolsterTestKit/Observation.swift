@@ -79,5 +79,6 @@ package func invariants(of scenario: Scenario) -> [any Invariant] {
         OldGenerationsAreNotHeard(), EpochsAreUnique(), HungDevicesLoseTheirLeases(scenario),
         LeasesLiveWhileFed(scenario), SecondLeasesAreBounded(scenario), RefusalsAreJust(scenario),
         ForgeriesNeverCount(), NobodyWaitsWhileWorkIsReady(scenario), EveryUnitIsSettled(scenario),
+        HoldersAreTold(), LabelsAreHeeded(scenario), DrainIsHeeded(),
     ]
 }

@@ -95,7 +95,7 @@ extension Scenario {
         faults.loseState = rate(0.15, 0.002, 0.01)
         faults.drain = rate(0.15, 0.002, 0.01)
         faults.retry = rate(0.2, 0.002, 0.02)
-        faults.invalidate = rate(0.15, 0.002, 0.01)
+        faults.invalidate = rate(0.2, 0.005, 0.03)
         faults.extend = rate(0.2, 0.01, 0.05)
         faults.fullDisk = rate(0.15, 0.002, 0.01)
         faults.fullStore = rate(0.15, 0.002, 0.02)
@@ -103,6 +103,7 @@ extension Scenario {
         faults.clockJump = rate(0.2, 0.002, 0.02)
         faults.skew = rate(0.4, 0, 0.03)
         faults.forger = hasKeys ? rate(0.4, 0.02, 0.2) : 0
+        faults.stuckLoad = rate(0.2, 0.05, 0.3)
     }
 
     private init(

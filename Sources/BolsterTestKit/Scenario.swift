@@ -18,6 +18,8 @@ package struct Scenario: Sendable {
         package var killWorker = 0.0
         package var freezeWorker = 0.0
         package var hangDevice = 0.0
+        /// Probability that models take minutes to load, or seem never to be there.
+        package var stuckLoad = 0.0
         package var stopWorker = 0.0
         package var twin = 0.0
         /// Probability that a worker comes back under another name, or with another key.
@@ -100,7 +102,8 @@ package struct Scenario: Sendable {
         let faults = faults
         return [
             faults.drop, faults.duplicate, faults.slow, faults.partition, faults.killWorker,
-            faults.freezeWorker, faults.hangDevice, faults.stopWorker, faults.twin, faults.killCoordinator,
+            faults.freezeWorker, faults.hangDevice, faults.stuckLoad, faults.stopWorker, faults.twin,
+            faults.killCoordinator,
             faults.freezeCoordinator, faults.rival, faults.loseState, faults.drain, faults.fullDisk,
             faults.fullStore, faults.slowSync, faults.clockJump, faults.forger, faults.retry,
             faults.invalidate,

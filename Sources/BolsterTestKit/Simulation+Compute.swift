@@ -9,7 +9,9 @@ extension Simulation {
         guard worker.work == nil, !worker.queue.isEmpty else { return }
         let grant = worker.queue.removeFirst()
         let isLoaded = worker.loaded.contains(grant.unit.stage)
-        let time = isLoaded ? .milliseconds(20) : random.time(scenario.loadSeconds.0, scenario.loadSeconds.1)
+        let isStuck = !isLoaded && !isCalm && random.chance(scenario.faults.stuckLoad)
+        let seconds = isStuck ? (100, 1_000) : scenario.loadSeconds
+        let time = isLoaded ? .milliseconds(20) : random.time(seconds.0, seconds.1)
         var work = WorkerProcess.Work(
             grant: grant, chunk: grant.firstChunk, stepBegan: now, stepEnds: now + time)
         let crashing = Set(grant.isolation.flatMap(\.skip))
@@ -136,7 +138,7 @@ extension Simulation {
         }
         var chunk = work.chunk
         let chunks = scenario.chunks(ofShard: work.grant.unit.shard)
-        while chunk < chunks, work.grant.isCommitted(chunk) { chunk += 1 }
+        while chunk < chunks, !work.grant.wants(chunk) { chunk += 1 }
         worker.work!.chunk = chunk
         guard chunk < chunks else { return try end(worker, .complete) }
         if work.mustStop { return try end(worker, .stopped) }
@@ -174,8 +176,46 @@ extension Simulation {
         let record = StoredRecord(
             unit: grant.unit, chunk: chunk, epoch: grant.epoch, sources: sources, skipped: skipped,
             payload: StoredRecord.payload(grant.unit, chunk, skipped: skipped, sources: payloads))
+        if random.chance(0.3), canary != .commitBeforeRecord, isLastToMake(chunk, of: worker) {
+            return try upload(worker, record)
+        }
         enter(worker, .storing(record), random.time(0.005, 0.2))
-        if canary == .commitBeforeRecord { try commit(worker, record) }
+        if canary == .commitBeforeRecord { try commit(worker, worker.work!.grant, record) }
+    }
+
+    private func isLastToMake(_ chunk: Int, of worker: WorkerProcess) -> Bool {
+        let grant = worker.work!.grant
+        return !(0..<scenario.chunks(ofShard: grant.unit.shard)).contains { $0 > chunk && grant.wants($0) }
+    }
+
+    /// The last chunk's record file goes its way, and the device is free for the next lease.
+    private func upload(_ worker: WorkerProcess, _ record: StoredRecord) throws {
+        let number = newProcess()
+        let grant = worker.work!.grant
+        worker.uploads[number] = WorkerProcess.Upload(grant: grant, record: record)
+        events.insert(.uploaded(worker: worker.number, upload: number), due: now + random.time(0.05, 8))
+        worker.work = nil
+        worker.invented = 0
+        try act(worker, worker.session.machine.computed(grant.epoch, now: worker.clock.local(now)))
+        guard workers[worker.number] != nil else { return }
+        try begin(worker)
+    }
+
+    func uploaded(_ number: Int, _ upload: Int) throws {
+        guard let worker = workers[number], let done = worker.uploads[upload] else { return }
+        guard now >= worker.frozenUntil else {
+            return events.insert(.uploaded(worker: number, upload: upload), due: worker.frozenUntil)
+        }
+        worker.uploads[upload] = nil
+        guard !store.isFull else { return try endWorker(worker, why: "the record file cannot be stored") }
+        try store.put(done.record, done.grant.file(chunk: done.record.chunk))
+        try observe(.stored(done.record))
+        try observe(.advanced(done.grant.epoch))
+        try commit(worker, done.grant, done.record)
+        guard workers[number] != nil else { return }
+        try act(
+            worker,
+            worker.session.machine.workEnded(done.grant.epoch, .complete, now: worker.clock.local(now)))
     }
 
     private func captions(_ grant: Grant, _ source: Grant.Source) -> StoredRecord? {
@@ -191,13 +231,12 @@ extension Simulation {
         try store.put(record, worker.work!.grant.file(chunk: record.chunk))
         try observe(.stored(record))
         worker.work!.chunk = record.chunk + 1
-        if canary != .commitBeforeRecord { try commit(worker, record) }
+        if canary != .commitBeforeRecord { try commit(worker, worker.work!.grant, record) }
         guard workers[worker.number] != nil, worker.work != nil else { return }
         try proceed(worker)
     }
 
-    private func commit(_ worker: WorkerProcess, _ record: StoredRecord) throws {
-        let grant = worker.work!.grant
+    private func commit(_ worker: WorkerProcess, _ grant: Grant, _ record: StoredRecord) throws {
         let result = scenario.result(of: record)
         try act(worker, worker.session.machine.chunkFinished(grant, result, now: worker.clock.local(now)))
     }

@@ -223,9 +223,10 @@ extension Simulation {
     }
 
     private func answer(_ answers: [OutgoingFrame], _ coordinator: CoordinatorProcess) throws {
-        for answer in answers {
-            let process = answer.peer.process
-            let frame = try CoordinatorFrame.decode(answer.bytes)
+        // What is said to everybody comes in no order; each peer's answers keep theirs.
+        let addressed = answers.enumerated().map { (process: $1.peer.process, place: $0, bytes: $1.bytes) }
+        for (process, _, bytes) in addressed.sorted(by: { ($0.process, $0.place) < ($1.process, $1.place) }) {
+            let frame = try CoordinatorFrame.decode(bytes)
             try observe(
                 .answered(
                     generation: coordinator.generation, to: process, frame.message,

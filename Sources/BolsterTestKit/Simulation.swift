@@ -24,6 +24,7 @@ package final class Simulation {
         case startWorker(slot: Int)
         case tick(worker: Int)
         case step(worker: Int, token: Int)
+        case uploaded(worker: Int, upload: Int)
         case toCoordinator(host: Int, CoordinatorProcess.Waiting)
         case toWorker(Int, host: Int, CoordinatorFrame)
     }
@@ -85,13 +86,17 @@ package final class Simulation {
     var failuresLeft: [UnitID: Int]
     var isOver = false
 
-    package init(_ scenario: Scenario, canary: Canary? = nil, trace: ((String) -> Void)? = nil) {
+    /// - Parameter watching: checks beside those that every run is held to.
+    package init(
+        _ scenario: Scenario, canary: Canary? = nil, watching: [any Invariant] = [],
+        trace: ((String) -> Void)? = nil
+    ) {
         self.scenario = scenario
         self.canary = canary
         self.trace = trace
         // Another stream than the one that drew the scenario.
         random = SeededRandom(seed: scenario.seed ^ 0x5DEE_CE66_D1CE_4E5B)
-        invariants = BolsterTestKit.invariants(of: scenario)
+        invariants = BolsterTestKit.invariants(of: scenario) + watching
         failuresLeft = scenario.failures
         slots = (0..<scenario.workers).map {
             Slot(name: "node\($0)/cpu", key: scenario.hasKeys ? "key\($0)" : nil)
@@ -141,6 +146,7 @@ package final class Simulation {
         case .startWorker(let slot): try startWorker(slot, isTwin: false)
         case .tick(let number): try tick(number)
         case .step(let number, let token): try step(number, token)
+        case .uploaded(let number, let upload): try uploaded(number, upload)
         case .toCoordinator(let host, let waiting): arrive(host, waiting)
         case .toWorker(let number, let host, let frame): try deliver(frame, to: number, from: host)
         }

@@ -27,6 +27,12 @@ final class WorkerProcess {
         var token = 0
     }
 
+    /// The last record file of a unit on its way into the output, while the next unit is worked on.
+    struct Upload {
+        let grant: Grant
+        let record: StoredRecord
+    }
+
     let number: Int
     let slot: Int
     let name: WorkerID
@@ -38,6 +44,7 @@ final class WorkerProcess {
     var loaded: [String] = []
     var queue: [Grant] = []
     var work: Work?
+    var uploads: [Int: Upload] = [:]
     /// Stopped by a signal or a sleeping machine until then.
     var frozenUntil: Duration = .zero
     /// The device computes nothing until then, while the process goes on reporting.

@@ -68,4 +68,47 @@ import Testing
         for _ in 0..<2 { now = lose(ledger, worker, at: now, announcing: [5]) }
         #expect(trouble(ledger).losses.map(\.chunk) == [1])
     }
+
+    @Test("Each sample that kills is skipped after its second death, and the next has its own two")
+    func skipped() {
+        let (ledger, worker) = ledger()
+        var now = Duration.zero
+        for _ in 0..<3 { now = lose(ledger, worker, at: now) }
+        var skips: [[Int]] = []
+        for sample in [1, 1, 3, 3] {
+            now = lose(ledger, worker, at: now, announcing: [sample])
+            skips.append(trouble(ledger).losses.first?.skip ?? [])
+        }
+        #expect(skips == [[], [1], [1], [1, 3]])
+    }
+
+    @Test("Sixteen losses in isolation without a culprit, not fifteen, give the unit up") func hopeless() {
+        let (ledger, worker) = ledger()
+        var now = Duration.zero
+        for _ in 0..<3 + 15 { now = lose(ledger, worker, at: now) }
+        #expect(ledger.stageCounts[0].quarantined == 0)
+        now = lose(ledger, worker, at: now)
+        #expect(ledger.stageCounts[0].quarantined == 1 && trouble(ledger).attempts == 0)
+    }
+
+    @Test("After a restart nothing is remembered of chunks that are committed, and all of the others")
+    func replayed() throws {
+        let (ledger, worker) = ledger()
+        let now = lose(ledger, worker, at: lose(ledger, worker, at: .zero))
+        let lost = trouble(ledger)
+        let grant = try #require(worker.lease(ledger, at: now))
+        guard case .journal(let committed, _) = worker.commit(grant, chunk: 0, to: ledger, at: now) else {
+            return #expect(Bool(false))
+        }
+        let unit = grant.unit
+        // A journal's rows come chunks first.
+        let next = TestLedger(plan: ledger.plan, generation: 2)
+        for change in [committed, .troubled(unit, lost)] { try next.replayed(change, now: .zero) }
+        #expect(trouble(next).losses == [] && trouble(ledger).losses == [])
+        let other = TestLedger(plan: ledger.plan, generation: 2)
+        try other.replayed(.troubled(unit, lost), now: .zero)
+        #expect(trouble(other) == lost && lost.losses.map(\.count) == [2])
+        _ = lose(other, worker, at: .zero)
+        #expect(trouble(other).losses.first?.isIsolated == true)
+    }
 }

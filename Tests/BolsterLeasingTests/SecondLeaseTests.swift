@@ -63,4 +63,44 @@ import Testing
         let rest = try #require(b.lease(ledger, at: .seconds(72)))
         #expect(rest.unit == first.unit && rest.firstChunk == 0 && rest.committed == [4..<8])
     }
+
+    @Test("A second lease on texts begins in the middle too, and leaves what lies before to the first")
+    func texts() throws {
+        let stages = [plan(shards: 1).stages[0], plan(shards: 1).stages[2]]
+        let ledger = TestLedger(plan: plan(shards: 1, stages: stages), generation: 1)
+        let a = TestWorker("a")
+        a.greet(ledger)
+        let captions = try #require(a.lease(ledger))
+        for chunk in 0..<8 { _ = a.commit(captions, chunk: chunk, isLast: chunk == 7, to: ledger) }
+        let first = try #require(a.lease(ledger))
+        _ = a.commit(first, chunk: 0, to: ledger, at: .seconds(50))
+        let grant = try #require(helper(ledger, at: .seconds(60)).1)
+        #expect(grant.unit.stage == "texts.a" && grant.firstChunk == 5 && grant.sources.count == 8)
+        #expect(grant.sources.map(\.chunk).filter(grant.wants) == [5, 6, 7])
+        #expect(first.sources.map(\.chunk).filter(first.wants) == Array(0..<8))
+    }
+
+    @Test("Not to a worker that failed at the unit, nor to one without its labels") func unsuited() throws {
+        var stages = Array(plan(shards: 1).stages.prefix(2))
+        stages[0] = StagePlan(name: "captions.a", fingerprint: fingerprint("a"), labels: ["big"])
+        let ledger = TestLedger(plan: plan(shards: 1, stages: stages), generation: 1)
+        func worker(_ name: String, at now: Duration = .zero, labels: [String]) -> TestWorker {
+            let worker = TestWorker(name)
+            var hello = TestWorker.hello
+            hello.labels = labels
+            _ = ledger.helloReceived(hello, from: worker.sender, now: now)
+            return worker
+        }
+        let a = worker("a", labels: ["big"])
+        let views = try #require(a.lease(ledger, loaded: ["views"]))
+        for chunk in 0..<8 { _ = a.commit(views, chunk: chunk, isLast: chunk == 7, to: ledger) }
+        let failing = worker("failing", labels: ["big"])
+        _ = failing.fail(try #require(failing.lease(ledger)), ledger)
+        _ = ledger.ticked(now: .seconds(1))
+        let first = try #require(a.lease(ledger, at: .seconds(1)))
+        _ = a.report(first, samples: 4, to: ledger, at: .seconds(59))
+        #expect(worker("small", at: .seconds(61), labels: []).lease(ledger, at: .seconds(61)) == nil)
+        #expect(failing.lease(ledger, at: .seconds(62)) == nil)
+        #expect(worker("fit", at: .seconds(63), labels: ["big"]).lease(ledger, at: .seconds(63)) != nil)
+    }
 }

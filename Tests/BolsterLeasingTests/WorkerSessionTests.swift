@@ -245,4 +245,99 @@ private func said(_ actions: [WorkerSession.Action]) -> [String] {
         }
         #expect(session.isFull)
     }
+
+    @Test("An answer is for its own chunk and its own lease") func oneAnswer() {
+        let session = TestSession()
+        let grant = session.work()
+        for chunk in 0..<3 { _ = session.finish(grant, chunk) }
+        _ = session.receive(.committed(grant.epoch, chunk: 1, unitDone: false))
+        _ = session.receive(.committed(Epoch(generation: 1, grant: 7), chunk: 2, unitDone: false))
+        #expect(session.commitsUnanswered == 2)
+        #expect(said(session.machine.ticked(now: .seconds(5))).count { $0 == "say commit" } == 2)
+    }
+
+    @Test("A heartbeat names every lease, how far it is, and none that is over") func reports() {
+        let session = TestSession { $0.leasesWanted = 2 }
+        let first = session.work()
+        let second = TestSession.grant(2, ask: 2)
+        _ = session.receive(.grant(second))
+        session.machine.progressed(first.epoch, phase: .working, chunk: 3, samplesDone: 14)
+        func reported(at now: Duration) -> [LeaseReport] {
+            for case .send(let frame) in session.machine.ticked(now: now) {
+                if case .heartbeat(let heartbeat) = frame.message { return heartbeat.leases }
+            }
+            return []
+        }
+        let working = LeaseReport(epoch: first.epoch, phase: .working, chunk: 3, samplesDone: 14)
+        let queued = LeaseReport(epoch: second.epoch, phase: .queued, chunk: 0, samplesDone: 0)
+        #expect(reported(at: .seconds(1)) == [working, queued])
+        #expect(reported(at: .seconds(2)) == [])
+        _ = session.receive(.heartbeatReply(revoked: [first.epoch], drain: false))
+        #expect(reported(at: .seconds(3)) == [queued])
+    }
+
+    @Test("While a unit's files are on their way the next is worked on; the lease goes back behind them")
+    func storing() {
+        let session = TestSession()
+        let first = session.work()
+        session.machine.progressed(first.epoch, phase: .working, chunk: 1, samplesDone: 9)
+        #expect(said(session.machine.computed(first.epoch, now: .seconds(3))) == ["say ask"])
+        let second = TestSession.grant(2, ask: 2)
+        #expect(said(session.receive(.grant(second), at: .seconds(3))) == ["start"])
+        let heartbeat = session.machine.ticked(now: .seconds(3))
+        guard case .send(let frame)? = heartbeat.first, case .heartbeat(let report) = frame.message else {
+            Issue.record("no heartbeat")
+            return
+        }
+        #expect(report.leases.map(\.phase) == [.queued, .queued] && report.leases[0].samplesDone == 9)
+        // Its device time is told with it, though another unit is at work by now.
+        session.machine.modelsLoaded(now: .seconds(4))
+        guard case .send(let commit)? = session.finish(first, 0, at: .seconds(5)).first,
+            case .commit(let said1) = commit.message
+        else {
+            Issue.record("no commit")
+            return
+        }
+        #expect(said1.deviceTime == .seconds(4))
+        #expect(session.machine.workEnded(first.epoch, .complete, now: .seconds(5)).isEmpty)
+        let answer = session.receive(.committed(first.epoch, chunk: 0, unitDone: false), at: .seconds(6))
+        #expect(said(answer) == ["say release"])
+        #expect(session.holds(second))
+    }
+
+    @Test("A lease that is lost while its files are on their way still has its chunks committed")
+    func storingLost() {
+        let session = TestSession()
+        let grant = session.work()
+        _ = session.machine.computed(grant.epoch, now: .zero)
+        #expect(session.receive(.heartbeatReply(revoked: [grant.epoch], drain: false)).isEmpty)
+        #expect(said(session.finish(grant, 0)) == ["say commit"])
+        #expect(!said(session.machine.workEnded(grant.epoch, .complete, now: .zero)).contains("say release"))
+        #expect(!session.holds(grant) && session.commitsUnanswered == 1)
+    }
+
+    @Test("A worker that is to leave waits for files on their way") func storingAtTheEnd() {
+        let session = TestSession()
+        let grant = session.work()
+        _ = session.machine.computed(grant.epoch, now: .zero)
+        _ = session.receive(.wait(ask: 2, retry: .seconds(1)))
+        #expect(session.machine.stopRequested(now: .zero).isEmpty && !session.isOver)
+        _ = session.finish(grant, 0)
+        _ = session.machine.workEnded(grant.epoch, .complete, now: .zero)
+        _ = session.receive(.committed(grant.epoch, chunk: 0, unitDone: false))
+        #expect(session.receive(.released(grant.epoch)) == [.exit(.drained)])
+    }
+
+    @Test("What the node's cache holds is told, and no more guessed from what was read") func knownCache() {
+        let session = TestSession()
+        let grant = session.work()
+        session.machine.cachedShardsChanged([7, 3])
+        session.machine.progressed(grant.epoch, phase: .working, chunk: 0, samplesDone: 4)
+        let actions = session.machine.workEnded(grant.epoch, .complete, now: .zero)
+        let asks = actions.compactMap { action -> [Int]? in
+            guard case .send(let frame) = action, case .ask(let ask) = frame.message else { return nil }
+            return ask.cachedShards
+        }
+        #expect(asks == [[7, 3]])
+    }
 }

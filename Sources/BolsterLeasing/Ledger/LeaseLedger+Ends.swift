@@ -33,6 +33,12 @@ extension LeaseLedger {
         }
         tire(sender.worker, fail.blame, now: now)
         var changes = end(fail.epoch, lease)
+        if fail.blame == .device {
+            // The device is at fault, not the unit: another worker goes on.
+            workers[sender.worker]!.refusedStages.insert(stage(of: lease.unit))
+            let attempts = open[lease.unit]!.trouble.attempts
+            return .journal(changes, attempts: attempts, quarantined: false)
+        }
         let unit = lease.unit
         var known = open[unit]!
         known.trouble.attempts += 1

@@ -87,20 +87,21 @@ extension LeaseLedger {
     }
 
     private func choose(_ ask: Ask, _ worker: WorkerID, _ now: Duration) -> Int? {
-        let labels = workers[worker]!.labels
         for name in ask.loadedStages {
-            guard let stage = stageIndex[name], plan.stages[stage].labels.isSubset(of: labels) else {
-                continue
-            }
+            guard let stage = stageIndex[name], mayDo(stage, worker) else { continue }
             if let unit = choose(stage, ask, worker, now) { return unit }
         }
-        let others = plan.stages.indices.filter {
-            !ready[$0].isEmpty && plan.stages[$0].labels.isSubset(of: labels)
-        }
+        let others = plan.stages.indices.filter { !ready[$0].isEmpty && mayDo($0, worker) }
         for stage in others.sorted(by: { (counts[$0].open, $0) < (counts[$1].open, $1) }) {
             if let unit = choose(stage, ask, worker, now) { return unit }
         }
         return nil
+    }
+
+    /// A worker that has the stage's labels, and whose device has not shown that it computes it wrongly.
+    func mayDo(_ stage: Int, _ worker: WorkerID) -> Bool {
+        guard let record = workers[worker] else { return false }
+        return plan.stages[stage].labels.isSubset(of: record.labels) && !record.refusedStages.contains(stage)
     }
 
     private func choose(_ stage: Int, _ ask: Ask, _ worker: WorkerID, _ now: Duration) -> Int? {

@@ -34,11 +34,11 @@ extension LeaseLedger {
         case .finished(let id, let chunks):
             try replayFinished(id, chunks)
         case .troubled(let id, let trouble):
-            open[try known(id), default: OpenUnit()].trouble = trouble
+            enter(trouble, try known(id))
         case .quarantined(let id, let trouble):
             let unit = try known(id)
             guard states[unit] != .done else { throw impossible("a finished unit given up", "\(id)") }
-            open[unit, default: OpenUnit()].trouble = trouble
+            enter(trouble, unit)
             for epoch in open[unit]!.holders { forget(epoch) }
             open[unit]!.holders = []
             move(unit, to: .quarantined)
@@ -95,6 +95,14 @@ extension LeaseLedger {
             chunks: chunks.chunks.count - before.chunks.count)
         state.chunks = chunks
         finish(unit, state)
+    }
+
+    /// A journal's rows tell chunks before troubles: what was lost of a chunk is over once that counts.
+    private mutating func enter(_ trouble: Trouble, _ unit: Int) {
+        var state = open[unit] ?? OpenUnit()
+        state.trouble = trouble
+        state.trouble.losses.removeAll { state.chunks[$0.chunk] != nil }
+        open[unit] = state
     }
 
     mutating func tally(_ unit: Int, _ samples: Int, _ skipped: Int, chunks: Int) {

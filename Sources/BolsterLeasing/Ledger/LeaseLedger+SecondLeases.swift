@@ -37,8 +37,7 @@ extension LeaseLedger {
     }
 
     private func mayHelp(_ worker: WorkerID, _ unit: Int) -> Bool {
-        let labels = workers[worker]?.labels ?? []
-        return plan.stages[stage(of: unit)].labels.isSubset(of: labels)
+        mayDo(stage(of: unit), worker)
             && !open[unit]!.trouble.failedBy.contains(worker)
             && open[unit]!.holders.allSatisfy { leases[$0]?.record.worker != worker }
     }

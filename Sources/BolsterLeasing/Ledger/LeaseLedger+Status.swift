@@ -79,6 +79,9 @@ extension LeaseLedger {
         return devices
     }
 
+    /// What this worker said of itself; nil for one that is not known.
+    package func hello(of worker: WorkerID) -> Hello? { workers[worker]?.hello }
+
     /// "cuda", "cpu": what this worker computes on; nil for one that is not known.
     package func deviceType(of worker: WorkerID) -> String? {
         workers[worker]?.hello.map { DeviceStatus.type(of: $0.device) }

@@ -97,6 +97,8 @@ package struct LeaseLedger: ~Copyable {
         var hello: Hello?
         /// What stages may require: what it says of itself, its device with and without number, its host.
         var labels: Set<String> = []
+        /// Stages that its device computes wrongly; a new start of the worker has none.
+        var refusedStages: Set<Int> = []
         var leases: [Epoch] = []
         var lastHeard: Duration
         var advanced: Duration = .zero

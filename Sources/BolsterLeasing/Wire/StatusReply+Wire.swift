@@ -17,6 +17,10 @@ extension StatusReply {
             $0.uses = uses.map(\.wire)
             $0.devices = devices.map(\.wire)
             ($0.silentMs, $0.stalled) = (silent.milliseconds, isStalled)
+            $0.refused = RefusalKind.allCases.compactMap { kind in
+                refused[kind].map { count in .with { ($0.kind, $0.count) = (kind.rawValue, UInt64(count)) } }
+            }
+            $0.refusedDevices = refusedDevices.prefix(Self.refusedDevicesMax).map(\.wire)
         }
     }
 
@@ -43,6 +47,26 @@ extension StatusReply {
         for device in wire.devices { devices.append(try DeviceStatus(device)) }
         silent = try duration(milliseconds: wire.silentMs, "silent_ms")
         isStalled = wire.stalled
+        for refusal in wire.refused {
+            guard let kind = RefusalKind(rawValue: refusal.kind) else { continue }
+            refused[kind] = try count(refusal.count, "count")
+        }
+        for device in wire.refusedDevices { refusedDevices.append(try RefusedDevice(device)) }
+    }
+}
+
+extension RefusedDevice {
+    fileprivate var wire: WireRefusedDevice {
+        .with {
+            ($0.worker, $0.host, $0.device) = (worker.name, cut(host, 64), cut(device, 64))
+            ($0.stage, $0.message, $0.agoMs) = (stage, cut(message, 1_000), ago.milliseconds)
+        }
+    }
+
+    fileprivate init(_ wire: WireRefusedDevice) throws(LeasingError) {
+        self.init(
+            worker: WorkerID(wire.worker), host: wire.host, device: wire.device, stage: wire.stage,
+            message: wire.message, ago: try duration(milliseconds: wire.agoMs, "ago_ms"))
     }
 }
 

@@ -222,6 +222,7 @@ extension Fail {
                 case .shard: .shard
                 case .worker: .worker
                 case .model: .model
+                case .device: .device
                 }
             $0.message = cut(message, LeaseProtocol.messageBytesMax)
             $0.sample = cut(sample ?? "", LeaseProtocol.messageBytesMax)
@@ -234,6 +235,7 @@ extension Fail {
         case .shard: blame = .shard
         case .worker: blame = .worker
         case .model: blame = .model
+        case .device: blame = .device
         case .UNRECOGNIZED(let number): throw malformed("an unknown class of failure", "class \(number)")
         }
         self.init(

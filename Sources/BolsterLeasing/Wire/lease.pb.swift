@@ -510,6 +510,9 @@ package nonisolated struct WireFail: Sendable {
     case shard // = 0
     case worker // = 1
     case model // = 2
+
+    /// its probe was wrong: it gets no more leases of this stage, and no attempt is burnt
+    case device // = 3
     case UNRECOGNIZED(Int)
 
     package init() {
@@ -521,6 +524,7 @@ package nonisolated struct WireFail: Sendable {
       case 0: self = .shard
       case 1: self = .worker
       case 2: self = .model
+      case 3: self = .device
       default: self = .UNRECOGNIZED(rawValue)
       }
     }
@@ -530,6 +534,7 @@ package nonisolated struct WireFail: Sendable {
       case .shard: return 0
       case .worker: return 1
       case .model: return 2
+      case .device: return 3
       case .UNRECOGNIZED(let i): return i
       }
     }
@@ -539,6 +544,7 @@ package nonisolated struct WireFail: Sendable {
       .shard,
       .worker,
       .model,
+      .device,
     ]
 
   }
@@ -1403,6 +1409,46 @@ package nonisolated struct WireQuarantine: Sendable {
   fileprivate var _unit: WireUnit? = nil
 }
 
+/// How often something was refused since this coordinator's start.
+package nonisolated struct WireRefusalCount: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  /// as Metrics.md names them; one that a reader does not know is passed over
+  package var kind: String = String()
+
+  package var count: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
+/// A device whose probe was wrong: it gets no leases of the stage.
+package nonisolated struct WireRefusedDevice: Sendable {
+  // SwiftProtobuf.Message conformance is added in an extension below. See the
+  // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
+  // methods supported on all messages.
+
+  package var worker: String = String()
+
+  package var host: String = String()
+
+  /// "cuda:3"
+  package var device: String = String()
+
+  package var stage: String = String()
+
+  package var message: String = String()
+
+  package var agoMs: UInt64 = 0
+
+  package var unknownFields = SwiftProtobuf.UnknownStorage()
+
+  package init() {}
+}
+
 package nonisolated struct WireStatusReply: Sendable {
   // SwiftProtobuf.Message conformance is added in an extension below. See the
   // `Message` and `Message+*Additions` files in the SwiftProtobuf library for
@@ -1435,6 +1481,11 @@ package nonisolated struct WireStatusReply: Sendable {
   package var silentMs: UInt64 = 0
 
   package var stalled: Bool = false
+
+  package var refused: [WireRefusalCount] = []
+
+  /// at most 50, the latest first
+  package var refusedDevices: [WireRefusedDevice] = []
 
   package var unknownFields = SwiftProtobuf.UnknownStorage()
 
@@ -2354,7 +2405,7 @@ nonisolated extension WireFail: SwiftProtobuf.Message, SwiftProtobuf._MessageImp
 }
 
 nonisolated extension WireFail.Class: SwiftProtobuf._ProtoNameProviding {
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0SHARD\0\u{1}WORKER\0\u{1}MODEL\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{2}\0SHARD\0\u{1}WORKER\0\u{1}MODEL\0\u{1}DEVICE\0")
 }
 
 nonisolated extension WireAnnounce: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
@@ -3871,9 +3922,99 @@ nonisolated extension WireQuarantine: SwiftProtobuf.Message, SwiftProtobuf._Mess
   }
 }
 
+nonisolated extension WireRefusalCount: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".RefusalCount"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}kind\0\u{1}count\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.kind) }()
+      case 2: try { try decoder.decodeSingularUInt64Field(value: &self.count) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.kind.isEmpty {
+      try visitor.visitSingularStringField(value: self.kind, fieldNumber: 1)
+    }
+    if self.count != 0 {
+      try visitor.visitSingularUInt64Field(value: self.count, fieldNumber: 2)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireRefusalCount, rhs: WireRefusalCount) -> Bool {
+    if lhs.kind != rhs.kind {return false}
+    if lhs.count != rhs.count {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
+nonisolated extension WireRefusedDevice: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
+  package static let protoMessageName: String = _protobuf_package + ".RefusedDevice"
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}worker\0\u{1}host\0\u{1}device\0\u{1}stage\0\u{1}message\0\u{3}ago_ms\0")
+
+  package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
+    while let fieldNumber = try decoder.nextFieldNumber() {
+      // The use of inline closures is to circumvent an issue where the compiler
+      // allocates stack space for every case branch when no optimizations are
+      // enabled. https://github.com/apple/swift-protobuf/issues/1034
+      switch fieldNumber {
+      case 1: try { try decoder.decodeSingularStringField(value: &self.worker) }()
+      case 2: try { try decoder.decodeSingularStringField(value: &self.host) }()
+      case 3: try { try decoder.decodeSingularStringField(value: &self.device) }()
+      case 4: try { try decoder.decodeSingularStringField(value: &self.stage) }()
+      case 5: try { try decoder.decodeSingularStringField(value: &self.message) }()
+      case 6: try { try decoder.decodeSingularUInt64Field(value: &self.agoMs) }()
+      default: break
+      }
+    }
+  }
+
+  package func traverse<V: SwiftProtobuf.Visitor>(visitor: inout V) throws {
+    if !self.worker.isEmpty {
+      try visitor.visitSingularStringField(value: self.worker, fieldNumber: 1)
+    }
+    if !self.host.isEmpty {
+      try visitor.visitSingularStringField(value: self.host, fieldNumber: 2)
+    }
+    if !self.device.isEmpty {
+      try visitor.visitSingularStringField(value: self.device, fieldNumber: 3)
+    }
+    if !self.stage.isEmpty {
+      try visitor.visitSingularStringField(value: self.stage, fieldNumber: 4)
+    }
+    if !self.message.isEmpty {
+      try visitor.visitSingularStringField(value: self.message, fieldNumber: 5)
+    }
+    if self.agoMs != 0 {
+      try visitor.visitSingularUInt64Field(value: self.agoMs, fieldNumber: 6)
+    }
+    try unknownFields.traverse(visitor: &visitor)
+  }
+
+  package static func ==(lhs: WireRefusedDevice, rhs: WireRefusedDevice) -> Bool {
+    if lhs.worker != rhs.worker {return false}
+    if lhs.host != rhs.host {return false}
+    if lhs.device != rhs.device {return false}
+    if lhs.stage != rhs.stage {return false}
+    if lhs.message != rhs.message {return false}
+    if lhs.agoMs != rhs.agoMs {return false}
+    if lhs.unknownFields != rhs.unknownFields {return false}
+    return true
+  }
+}
+
 nonisolated extension WireStatusReply: SwiftProtobuf.Message, SwiftProtobuf._MessageImplementationBase, SwiftProtobuf._ProtoNameProviding {
   package static let protoMessageName: String = _protobuf_package + ".StatusReply"
-  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}run\0\u{1}state\0\u{1}stages\0\u{1}workers\0\u{3}workers_total\0\u{1}quarantined\0\u{3}running_ms\0\u{1}failing\0\u{1}uses\0\u{1}devices\0\u{3}silent_ms\0\u{1}stalled\0")
+  package static let _protobuf_nameMap = SwiftProtobuf._NameMap(bytecode: "\0\u{1}run\0\u{1}state\0\u{1}stages\0\u{1}workers\0\u{3}workers_total\0\u{1}quarantined\0\u{3}running_ms\0\u{1}failing\0\u{1}uses\0\u{1}devices\0\u{3}silent_ms\0\u{1}stalled\0\u{1}refused\0\u{3}refused_devices\0")
 
   package mutating func decodeMessage<D: SwiftProtobuf.Decoder>(decoder: inout D) throws {
     while let fieldNumber = try decoder.nextFieldNumber() {
@@ -3893,6 +4034,8 @@ nonisolated extension WireStatusReply: SwiftProtobuf.Message, SwiftProtobuf._Mes
       case 10: try { try decoder.decodeRepeatedMessageField(value: &self.devices) }()
       case 11: try { try decoder.decodeSingularUInt64Field(value: &self.silentMs) }()
       case 12: try { try decoder.decodeSingularBoolField(value: &self.stalled) }()
+      case 13: try { try decoder.decodeRepeatedMessageField(value: &self.refused) }()
+      case 14: try { try decoder.decodeRepeatedMessageField(value: &self.refusedDevices) }()
       default: break
       }
     }
@@ -3935,6 +4078,12 @@ nonisolated extension WireStatusReply: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if self.stalled != false {
       try visitor.visitSingularBoolField(value: self.stalled, fieldNumber: 12)
     }
+    if !self.refused.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.refused, fieldNumber: 13)
+    }
+    if !self.refusedDevices.isEmpty {
+      try visitor.visitRepeatedMessageField(value: self.refusedDevices, fieldNumber: 14)
+    }
     try unknownFields.traverse(visitor: &visitor)
   }
 
@@ -3951,6 +4100,8 @@ nonisolated extension WireStatusReply: SwiftProtobuf.Message, SwiftProtobuf._Mes
     if lhs.devices != rhs.devices {return false}
     if lhs.silentMs != rhs.silentMs {return false}
     if lhs.stalled != rhs.stalled {return false}
+    if lhs.refused != rhs.refused {return false}
+    if lhs.refusedDevices != rhs.refusedDevices {return false}
     if lhs.unknownFields != rhs.unknownFields {return false}
     return true
   }

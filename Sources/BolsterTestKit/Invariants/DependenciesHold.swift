@@ -1,6 +1,7 @@
 import BolsterLeasing
 
-/// A unit is granted only when the unit it reads is finished, and with exactly that unit's record files.
+/// A unit is granted only while it is open and when the unit it reads is finished, and with exactly that
+/// unit's record files.
 final class DependenciesHold: Invariant {
     private let scenario: Scenario
 
@@ -10,10 +11,14 @@ final class DependenciesHold: Invariant {
         switch observation {
         case .journalled(_, let changes, var rows):
             for change in changes {
-                if case .granted(let unit, _) = change, let source = scenario.reads(unit),
-                    rows.finished[source] == nil
-                {
-                    throw broken("\(unit) is granted before \(source) is finished")
+                if case .granted(let unit, _) = change {
+                    if let source = scenario.reads(unit), rows.finished[source] == nil {
+                        throw broken("\(unit) is granted before \(source) is finished")
+                    }
+                    let isGivenUp = rows.troubles[unit]?.isQuarantined ?? false
+                    guard rows.finished[unit] == nil, !isGivenUp else {
+                        throw broken("\(unit) is granted and is \(isGivenUp ? "given up" : "finished")")
+                    }
                 }
                 try rows.apply(change)
             }

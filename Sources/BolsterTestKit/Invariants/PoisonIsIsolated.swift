@@ -1,7 +1,8 @@
 import BolsterLeasing
 
 /// A sample that kills its workers is found and skipped; no sample is skipped that was not the last one
-/// announced under at least two lost leases. Without other faults the number of deaths is bounded.
+/// announced under at least two lost leases. A chunk is isolated exactly at the limit, and a sample skipped
+/// exactly at its own. Without other faults the number of deaths is bounded.
 final class PoisonIsIsolated: Invariant {
     private let scenario: Scenario
     private var lastAnnounced: [Epoch: (unit: UnitID, sample: Int)] = [:]
@@ -11,13 +12,34 @@ final class PoisonIsIsolated: Invariant {
 
     func observe(_ observation: Observation, now: Duration) throws(Violation) {
         switch observation {
-        case .arrived(_, _, let frame, _, _):
-            if case .announce(let announcement) = frame.message {
-                lastAnnounced[announcement.epoch] = (announcement.unit, announcement.sample)
+        case .arrived(_, _, let frame, let key, let rows):
+            guard case .announce(let announcement) = frame.message,
+                let record = rows.leases[announcement.epoch]?.record, record.worker == frame.worker,
+                record.key == key
+            else { return }
+            lastAnnounced[announcement.epoch] = (announcement.unit, announcement.sample)
+        case .journalled(_, let changes, let rows):
+            for change in changes {
+                guard let (unit, trouble) = change.trouble else { continue }
+                for loss in trouble.losses { try check(loss, unit, rows) }
             }
         case .died(_, .some(let culprit)):
             deaths[culprit.unit, default: 0] += 1
         default: break
+        }
+    }
+
+    private func check(_ loss: ChunkLoss, _ unit: UnitID, _ rows: JournalRows) throws(Violation) {
+        let limits = scenario.plan.limits
+        guard loss.isIsolated == (loss.count >= limits.lossesBeforeIsolation) else {
+            throw broken("\(unit) is \(loss.isIsolated ? "" : "not ")isolated after \(loss.count) losses")
+        }
+        let guilty = loss.deaths.filter { $0.value >= limits.deathsBeforeSkip }.keys
+        guard Set(guilty) == Set(loss.skip) else {
+            throw broken("\(unit) skips \(loss.skip) after the deaths \(loss.deaths)")
+        }
+        guard rows.counted(unit, loss.chunk) == nil else {
+            throw broken("\(unit) remembers losses of chunk \(loss.chunk), which is committed")
         }
     }
 
