@@ -1,13 +1,16 @@
 /// The keys of this module's log metadata.
 enum LogKey {
     static let bottleneck = "bottleneck"
+    static let bytes = "bytes"
     static let chunk = "chunk"
     static let completionTokens = "completion_tokens"
     static let device = "device"
     static let endpoint = "endpoint"
     static let epoch = "epoch"
     static let error = "error"
+    static let loadSeconds = "load_seconds"
     static let model = "model"
+    static let probeSeconds = "probe_seconds"
     static let promptTokens = "prompt_tokens"
     static let reason = "reason"
     static let refusals = "key_refusals"
@@ -16,6 +19,8 @@ enum LogKey {
     static let signal = "signal"
     static let shard = "shard"
     static let skipped = "skipped"
+    static let spool = "spool"
     static let stage = "stage"
+    static let warmUpSeconds = "warm_up_seconds"
     static let worker = "worker"
 }

@@ -53,8 +53,9 @@ final class ShardSource {
     /// - Parameters:
     ///   - chunk: the first chunk that is read, and `offset` the byte where it starts.
     ///   - isCommitted: chunks whose samples are read past and not handed out.
+    ///   - cache: where this node keeps remote shards.
     init(
-        shard: Shard, chunk: Int, chunkSize: Int, offset: Int64,
+        shard: Shard, chunk: Int, chunkSize: Int, offset: Int64, cache: ShardCache? = nil,
         committed isCommitted: @escaping (Int) -> Bool
     ) throws {
         self.chunkSize = chunkSize
@@ -63,7 +64,7 @@ final class ShardSource {
         self.chunkStart = offset
         self.hashedTo = offset
         self.firstSample = chunk * chunkSize
-        let bytes = try ByteReader(opening: shard.location, at: offset)
+        let bytes = try ByteReader(opening: shard, at: offset, through: cache)
         guard bytes.identity == shard.identity else {
             throw WorkerError(
                 .mismatch,

@@ -19,8 +19,15 @@ package struct WorkerConfiguration: Sendable {
     package var device: Device
     /// For reading, decoding and augmenting, and for the models' operators.
     package var threads: Int
-    /// A folder on this node for verified copies of model packages; nil reads them where they lie.
+    /// A folder on this node for verified copies of model packages and shards, and for the spool; nil reads
+    /// packages where they lie if that is this machine, and puts the rest into `PackageCache.defaultRoot`.
     package var cache: String?
+    /// Bytes of remote shards that this node keeps in its cache; 0 keeps none, nil as many as
+    /// `NodeStorage.shardBytesPreset` says.
+    package var cacheShards: Int64?
+    /// Bytes of record files that may wait on this node's disk for a bucket; 0 keeps a few in memory.
+    package var spoolBytes = Self.spoolBytesPreset
+    package static let spoolBytesPreset: Int64 = 2 << 30
     /// Chunks of a stage between two probes of its models; 0 proves them at loading only.
     package var probeEvery = Self.probeEveryDefault
     package static let probeEveryDefault = 64
@@ -36,7 +43,7 @@ package struct WorkerConfiguration: Sendable {
 
     package init(
         endpoint: String, security: ClientSecurity?, name: String, host: String, device: Device, threads: Int,
-        cache: String?, parent: Int32?, giveUpAfter: Duration, program: String, log: Logger
+        parent: Int32?, giveUpAfter: Duration, program: String, log: Logger
     ) {
         self.endpoint = endpoint
         self.security = security
@@ -44,7 +51,6 @@ package struct WorkerConfiguration: Sendable {
         self.host = host
         self.device = device
         self.threads = threads
-        self.cache = cache
         self.parent = parent
         self.giveUpAfter = giveUpAfter
         self.program = program

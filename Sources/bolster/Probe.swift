@@ -44,7 +44,8 @@ struct Probe {
         let start = ContinuousClock.now
         let outcome = try LocalRun(
             small, state: folder + "/run/state", workers: 1, devices: [device], threads: threads,
-            listen: "tcp://127.0.0.1:*", page: try StatusPageOptions.parse([]), logging: logging
+            listen: "tcp://127.0.0.1:*", storage: try CacheOptions.parse([]),
+            page: try StatusPageOptions.parse([]), logging: logging
         ).run()
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         let status = try LedgerReader(stateDirectory: folder + "/run/state").status()

@@ -46,6 +46,7 @@ struct Run: ParsableCommand {
     @Flag(help: "Leave the merge out.")
     var noMerge = false
 
+    @OptionGroup var storage: CacheOptions
     @OptionGroup var pageOptions: StatusPageOptions
     @OptionGroup var logging: LogOptions
 
@@ -67,7 +68,7 @@ struct Run: ParsableCommand {
             let outcome = try LocalRun(
                 run, state: state, workers: workers, devices: devices,
                 threads: max(1, (threads ?? ProcessInfo.processInfo.activeProcessorCount) / workers),
-                listen: listen, page: pageOptions, logging: logging
+                listen: listen, storage: storage, page: pageOptions, logging: logging
             ).run()
             guard outcome == .done || outcome == .faulty, !noMerge else { return outcome }
             let merged = try Merge.merge(
@@ -88,7 +89,7 @@ struct LocalRun {
 
     init(
         _ run: PreparedRun, state: String, workers: Int, devices: [Device], threads: Int, listen: String,
-        page pageOptions: StatusPageOptions, logging: LogOptions
+        storage: CacheOptions, page pageOptions: StatusPageOptions, logging: LogOptions
     ) throws {
         self.state = state
         let logs = (run.isLocal && state == run.defaultState ? run.output : state) + "/logs"
@@ -114,7 +115,7 @@ struct LocalRun {
                 arguments: [
                     "work", "--coordinator", endpoint, "--devices", "\(devices[index % devices.count])",
                     "--threads", "\(threads)", "--name", "local-\(index)", "--supervised-by", "\(getpid())",
-                ] + logging.arguments, logFile: "\(logs)/worker-\(index).log")
+                ] + storage.arguments + logging.arguments, logFile: "\(logs)/worker-\(index).log")
         }
         supervisor = WorkerSupervisor(
             program: try programPath(), slots: slots, log: logging.logger("bolster.supervisor"))

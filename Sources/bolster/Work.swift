@@ -30,9 +30,6 @@ struct Work: ParsableCommand {
     @Option(help: "CPU threads in all, divided among the devices' processes. Default: all cores.")
     var threads: Int?
 
-    @Option(help: "A folder on this node for verified copies of model packages, shared by all its workers.")
-    var cache: String?
-
     @Option(
         help: "This worker's name, unique in the run; a restarted worker of the same name takes over at once."
     )
@@ -53,6 +50,7 @@ struct Work: ParsableCommand {
     @Option(help: "Minutes without a word from the coordinator after which the worker gives up.")
     var giveUpAfter = 30
 
+    @OptionGroup var storage: CacheOptions
     @OptionGroup var place: CoordinatorOptions
     @OptionGroup var logging: LogOptions
 
@@ -99,9 +97,10 @@ struct Work: ParsableCommand {
         }
         var configuration = WorkerConfiguration(
             endpoint: endpoint, security: security, name: name ?? Self.defaultName(device),
-            host: Self.hostName, device: device, threads: threads, cache: cache.map(absolutePath),
-            parent: parent, giveUpAfter: patience, program: BolsterVersion.text,
+            host: Self.hostName, device: device, threads: threads, parent: parent, giveUpAfter: patience,
+            program: BolsterVersion.text,
             log: logging.logger("bolster.work"))
+        storage.apply(to: &configuration)
         configuration.rendezvous = place.rendezvous.map(absolutePath)
         configuration.grace = .seconds(grace)
         configuration.probeEvery = probeEvery
@@ -162,7 +161,7 @@ struct Work: ParsableCommand {
             "--supervised-by", "\(getpid())", "--give-up-after", "\(giveUpAfter)",
         ]
         arguments += logging.arguments
-        if let cache { arguments += ["--cache", cache] }
+        arguments += storage.arguments
         arguments += ["--grace", "\(grace)"]
         arguments += ["--probe-every", "\(probeEvery)"]
         if let cacheMemory { arguments += ["--cache-memory", "\(cacheMemory)"] }
