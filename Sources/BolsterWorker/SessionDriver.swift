@@ -215,6 +215,16 @@ final class SessionDriver: Sendable {
         }
     }
 
+    /// The unit is computed, its last files are on their way: the next may be worked on.
+    func computed(_ grant: Grant) {
+        act(session.withLock { $0.computed(grant.epoch, now: now) })
+    }
+
+    /// What this node's shard cache holds.
+    func cached(shards: [Int]) {
+        session.withLock { $0.cachedShardsChanged(shards) }
+    }
+
     func ended(_ grant: Grant, _ end: WorkerSession.WorkEnd) {
         post {
             $0.stoppingAtBoundary.remove(grant.epoch)

@@ -35,6 +35,7 @@ final class UnitRunner {
     private let selection: SampleSelection?
     private let models: ModelShelf
     private let output: ObjectStore
+    private let node: NodeStorage
     private let threads: Int
     private let meter: StepMeter
     private let log: Logger
@@ -42,13 +43,13 @@ final class UnitRunner {
 
     init(
         manifest: Manifest, selection: SampleSelection?, models: ModelShelf, output: ObjectStore,
-        threads: Int, meter: StepMeter,
-        log: Logger
+        node: NodeStorage, threads: Int, meter: StepMeter, log: Logger
     ) {
         self.manifest = manifest
         self.selection = selection
         self.models = models
         self.output = output
+        self.node = node
         self.threads = threads
         self.meter = meter
         self.log = log
@@ -64,6 +65,8 @@ final class UnitRunner {
         }
     }
 
+    /// With a spool, the last chunks are reported as finished after this returns or throws.
+    ///
     /// - Returns: whether the unit was worked on to its end, and not given up before.
     /// - Throws: DatasetError, StorageError, RecordsError, InferenceError or WorkerError. Chunks that were
     ///   reported as finished before stay so.
@@ -115,7 +118,7 @@ final class UnitRunner {
         let run = manifest.name
         let source = try ShardSource(
             shard: Shard(grant.shard), chunk: grant.firstChunk, chunkSize: manifest.chunk,
-            offset: grant.offset, committed: { !wanted($0) })
+            offset: grant.offset, cache: node.shards, committed: { !wanted($0) })
         return ShardUnitSource(source) {
             RecordHeader(run: run, stage: stage, grant: grant, range: $0, computeClass: computeClass)
         }
@@ -199,7 +202,7 @@ final class UnitRunner {
                     return rows
                 }
                 if let usage = rows.usage { control.spent(usage) }
-                try writer.append { [self] in control.finished(try store(grant, header, rows)) }
+                try writer.append { [self] in try store(grant, header, rows, control) }
                 chunk = header.chunk + 1
                 // After the last chunk the lease may be gone already: the coordinator has all it wants.
                 guard header.isLast || control.mayBeginChunk else { return false }
@@ -249,8 +252,10 @@ final class UnitRunner {
         return true
     }
 
-    /// Makes a chunk's records durable.
-    private func store(_ grant: Grant, _ header: RecordHeader, _ rows: ChunkRows) throws -> ChunkResult {
+    /// Makes a chunk's records durable, at once or behind the spool, and tells `control` when they are.
+    private func store(
+        _ grant: Grant, _ header: RecordHeader, _ rows: ChunkRows, _ control: some UnitControl
+    ) throws {
         var header = header
         header.usage = rows.usage
         header.batchReducedTo = rows.batchReducedTo
@@ -262,16 +267,21 @@ final class UnitRunner {
         }
         let file = RecordFile(header: header, keys: rows.keys, skips: rows.skips, columns: rows.columns())
         let bytes = try file.encode()
-        let name = grant.file(chunk: header.chunk)
-        do {
-            try output.write(name, bytes)
-        } catch {
-            throw WorkerError(.unwritable, "a record file cannot be stored", evidence: name, cause: error)
-        }
-        return ChunkResult(
+        let result = ChunkResult(
             chunk: header.chunk, digest: XXH64Hasher.hash(of: bytes), bytes: Int64(bytes.count),
             samples: header.samples, skipped: rows.skips.count { $0 != nil }, isLast: header.isLast,
             rangeEnd: header.range?.end ?? 0)
+        let name = grant.file(chunk: header.chunk)
+        do {
+            if let spool = node.spool {
+                try spool.put(name, bytes) { control.finished(result) }
+            } else {
+                try output.write(name, bytes)
+                control.finished(result)
+            }
+        } catch {
+            throw WorkerError(.unwritable, "a record file cannot be stored", evidence: name, cause: error)
+        }
     }
 }
 

@@ -101,6 +101,7 @@ private final class Computation {
     private let runtime: InferenceRuntime
     private let log: Logger
     private var runner: UnitRunner?
+    private var node = NodeStorage()
     private var stages: [String: Stage] = [:]
     private var loaded: [String] = []
 
@@ -159,9 +160,11 @@ private final class Computation {
                     + " packages, or runs another version of bolster", evidence: stage.id.name)
         }
         self.stages = Dictionary(stages.map { ($0.id.name, $0) }, uniquingKeysWith: { first, _ in first })
+        let output = ObjectStore(root: welcome.output)
+        node = NodeStorage(configuration, output: output, log: log)
+        tellCache(isAtStart: true)
         runner = UnitRunner(
-            manifest: manifest, selection: selection, models: models,
-            output: ObjectStore(root: welcome.output),
+            manifest: manifest, selection: selection, models: models, output: output, node: node,
             threads: configuration.threads, meter: driver.meter, log: log)
     }
 
@@ -187,23 +190,44 @@ private final class Computation {
         let before = driver.meter.read()
         do {
             let ranToEnd = try runner.run(stage, grant, control: control)
-            let isWhole = ranToEnd && control.reachedLast(of: grant)
-            driver.ended(grant, isWhole ? .complete : .stopped)
-            log.info(
-                isWhole ? "unit done" : "unit handed back",
-                metadata: metadata(grant, control, since: started, before))
+            if node.mayKeep(grant) { tellCache() }
+            let facts = metadata(grant, control, since: started, before)
+            ended(grant) { [log] in
+                let isWhole = ranToEnd && control.reachedLast(of: grant)
+                log.info(isWhole ? "unit done" : "unit handed back", metadata: facts)
+                return isWhole ? .complete : .stopped
+            }
         } catch let error as WorkerError where error.code == .wrongAnswers {
+            node.spool?.wait()
             throw wrongAnswers(error, grant)
         } catch let error as WorkerError where error.code == .unwritable {
             // Another worker may be able to write; this one would only burn the units' attempts.
+            node.spool?.wait()
             driver.ended(grant, .stopped)
             throw error
         } catch {
             var metadata = metadata(grant, control, since: started, before)
             metadata[LogKey.error] = "\(error)"
             log.error("unit failed", metadata: metadata)
-            driver.ended(grant, .failed(Self.blame(error), message: "\(error)", sample: nil))
+            let blame = Self.blame(error)
+            ended(grant) { .failed(blame, message: "\(error)", sample: nil) }
         }
+    }
+
+    /// The lease is over when all its files are stored; until then the next unit may be worked on. Where they
+    /// cannot be, it goes back unharmed.
+    private func ended(_ grant: Grant, _ end: @escaping @Sendable () -> WorkerSession.WorkEnd) {
+        guard let spool = node.spool else { return driver.ended(grant, end()) }
+        driver.computed(grant)
+        spool.afterwards { [driver] failure in
+            driver.ended(grant, failure == nil ? end() : .stopped)
+        }
+    }
+
+    /// Tells the session which shards this node has, so that it is given units of these.
+    private func tellCache(isAtStart: Bool = false) {
+        guard let shards = node.shards?.shards() else { return }
+        if !isAtStart || !shards.isEmpty { driver.cached(shards: shards) }
     }
 
     /// A device that computes wrongly: the coordinator hears its name, and this worker leaves, so that the
