@@ -1,4 +1,5 @@
 import ArgumentParser
+import BolsterDataset
 import BolsterMerger
 import BolsterRecords
 import BolsterStorage
@@ -26,8 +27,8 @@ struct Join: ParsableCommand {
             time for each thread by key, all of them by uid.
 
             Beside the shards go the files that a merge writes, as far as the published set tells them, so \
-            that `bolster verify` checks the result. config.json is DataCompDR's and DFNDR's, or the one that \
-            --trainer-config names.
+            that `bolster verify` checks the result. config.json is the one beside the published shards, or \
+            the one that --trainer-config names, else that of DataCompDR and DFNDR.
 
             Exit code 2 where a shard could not be read to its end.
             """)
@@ -111,13 +112,7 @@ struct Join: ParsableCommand {
             configuration.indexBytesMax = indexMemory << 20
             configuration.teacherWidths = widths
             if let spool { configuration.spool = absolutePath(spool) }
-            configuration.trainer = try trainerConfig.map { path in
-                do {
-                    return try JSONValue(parsing: try StoredFile.read(absolutePath(path)))
-                } catch let error as RecordsError {
-                    throw CommandError("--trainer-config \(path) is no JSON: \(error)")
-                }
-            }
+            configuration.trainer = try trainer(beside: configuration.reinforcements)
             let inputs = Set((configuration.reinforcements + configuration.sources).map(\.location))
             let outputs = configuration.reinforcements.map { "\(configuration.output)/\($0.name).tar" }
             if let clash = outputs.first(where: inputs.contains) {
@@ -133,6 +128,24 @@ struct Join: ParsableCommand {
                 print("joined  \(configuration.output)")
             }
             return report.isWhole ? .done : .faulty
+        }
+    }
+
+    /// The configuration that is named, or the one beside the published shards, as Bolster's own sets have it.
+    private func trainer(beside shards: [Shard]) throws -> JSONValue? {
+        var path = trainerConfig.map(absolutePath)
+        if path == nil, let location = shards.first?.location, !location.hasPrefix("http"),
+            let slash = location.lastIndex(of: "/")
+        {
+            let folder = ObjectStore(root: String(location[..<slash]))
+            if try folder.exists("config.json") { path = try folder.location(of: "config.json") }
+        }
+        return try path.map { path in
+            do {
+                return try JSONValue(parsing: try StoredFile.read(path))
+            } catch let error as RecordsError {
+                throw CommandError("\(path) is no JSON, so it is no configuration for the trainer: \(error)")
+            }
         }
     }
 

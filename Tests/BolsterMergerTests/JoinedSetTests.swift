@@ -9,8 +9,8 @@ import Testing
 /// Sets in the published form, written by webdataset, NumPy and PyTorch: joined, described and verified.
 @Suite struct JoinedSetTests {
     private static let python = ProcessInfo.processInfo.environment["BOLSTER_PYTHON"] ?? "python3"
-    static let hasWebDataset = imports("webdataset, numpy")
-    static let hasTorch = imports("webdataset, numpy, torch")
+    static let hasWebDataset = imports("webdataset, numpy, PIL")
+    static let hasTorch = imports("webdataset, numpy, PIL, torch")
 
     private static func imports(_ modules: String) -> Bool {
         do {

@@ -1,5 +1,5 @@
-"""Writes a small reinforcement set in the published form, and shards with its images, with webdataset, NumPy
-and PyTorch: what DataCompDR's shards are made of.
+"""Writes a small reinforcement set in the published form, and shards with its images, with webdataset, NumPy,
+Pillow and PyTorch: what DataCompDR's shards are made of.
 
     published_set.py FOLDER npz|npz-compressed|pth.gz [text]
 
@@ -16,6 +16,7 @@ import sys
 
 import numpy
 import webdataset
+from PIL import Image
 
 VIEWS, CAPTIONS, WIDTHS = 3, 5, (48, 48)
 
@@ -42,9 +43,9 @@ def embeddings(random, kind):
 
 
 def jpeg(number):
-    """A header that says 64 by 48 pixels, and bytes that nobody decodes here."""
-    frame = bytes([0xFF, 0xC0, 0, 17, 8, 0, 48, 0, 64, 3, 1, 0x22, 0, 2, 0x11, 1, 3, 0x11, 1])
-    return b"\xff\xd8\xff\xe0\x00\x04ab" + frame + bytes([number]) * 900 + b"\xff\xd9"
+    out = io.BytesIO()
+    Image.new("RGB", (64, 48), (40 * number, 90, 200)).save(out, "JPEG")
+    return out.getvalue()
 
 
 def main(folder, kind, text):
@@ -63,7 +64,7 @@ def main(folder, kind, text):
             published.write({
                 "__key__": key,
                 "url.txt": f"https://example.org/{key}.jpg".encode(),
-                "syn.json": json.dumps({"syn_text": [f"caption {n} of it" for n in range(CAPTIONS)]}).encode(),
+                "syn.json": json.dumps({"syn_text": [f"caption {n}" for n in range(CAPTIONS)]}).encode(),
                 "paug.json": json.dumps({"param_aug": json.dumps(views)}).encode(),
                 extension: bytes_,
                 "json": facts,

@@ -30,7 +30,7 @@ package struct JoinConfiguration: Sendable {
     package var spool = FileManager.default.temporaryDirectory.path
     /// The published set's configuration for the trainer; nil writes that of DataCompDR and DFNDR.
     package var trainer: JSONValue?
-    /// Of each teacher's part of an embedding; nil takes them from the embeddings, where they are equal.
+    /// Of each teacher's part of an embedding; nil finds them in the embeddings.
     package var teacherWidths: [Int]?
 
     package init(

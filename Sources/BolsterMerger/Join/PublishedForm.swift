@@ -31,7 +31,7 @@ struct PublishedForm: Codable, Sendable, Equatable {
         else { return nil }
         embeddings = kind.rawValue
         self.views = views.rows
-        teacherWidths = Self.widths(Array(views.floats.prefix(views.width)))
+        teacherWidths = Self.widths(matrices.filter { $0.width == views.width }, width: views.width)
         let names = Set(matrices.map(\.name))
         let isSplit = names.contains { $0.hasPrefix("syn_text") }
         layout = isSplit ? "split" : "datacompdr"
@@ -73,20 +73,40 @@ struct PublishedForm: Codable, Sendable, Equatable {
         }
     }
 
-    /// Every teacher's part of a row has length 1, so the row's squared length is their number; parts are of
-    /// equal width or not to be told.
-    private static func widths(_ row: [Float]) -> [Int] {
-        func squaredLength(_ part: ArraySlice<Float>) -> Double {
-            part.reduce(0) { $0 + Double($1) * Double($1) }
+    /// How far a part's squared length may be from 1: numbers in bf16 are off by up to 1/512 each.
+    private static let lengthTolerance = 0.02
+
+    /// Every teacher's part of a row has length 1, so the squared length of what lies before a teacher's part
+    /// is a whole number in all rows. Places near a border fulfil that as well, for one number of a thousand
+    /// adds next to nothing: parts of equal width are taken before others, then the place that is divided by
+    /// the highest power of two, as widths are.
+    private static func widths(_ matrices: [EmbeddingMatrix], width: Int) -> [Int] {
+        // The squared length of each row up to each number.
+        let lengths = matrices.flatMap { matrix -> [[Double]] in
+            let values = matrix.floats
+            return (0..<matrix.rows).map { row in
+                var sum = 0.0
+                return [0]
+                    + values[(row * width)..<((row + 1) * width)].map { value in
+                        sum += Double(value) * Double(value)
+                        return sum
+                    }
+            }
         }
-        let whole = squaredLength(row[...])
-        guard whole.isFinite, whole > 0.5, whole < 64.5 else { return [] }
+        guard let whole = lengths.first?.last, whole.isFinite, whole > 0.5, whole < 64.5 else { return [] }
         let count = Int(whole.rounded())
-        guard row.count.isMultiple(of: count) else { return [] }
-        let width = row.count / count
-        let isEqual = (0..<count).allSatisfy { part in
-            abs(squaredLength(row[(part * width)..<((part + 1) * width)]) - 1) < 0.05
+        func isBorder(_ place: Int, after teachers: Int) -> Bool {
+            lengths.allSatisfy { abs($0[place] - Double(teachers)) < lengthTolerance * Double(teachers) }
         }
-        return isEqual ? Array(repeating: width, count: count) : []
+        var borders = [0]
+        for teacher in 1..<max(count, 1) {
+            let equal = width.isMultiple(of: count) ? teacher * (width / count) : 0
+            let places = (borders[teacher - 1]..<width).filter { isBorder($0, after: teacher) }
+            let roundest = places.max { $0.trailingZeroBitCount < $1.trailingZeroBitCount }
+            guard let border = places.contains(equal) ? equal : roundest else { return [] }
+            borders.append(border)
+        }
+        guard isBorder(width, after: count) else { return [] }
+        return zip(borders, borders.dropFirst() + [width]).map { $1 - $0 }
     }
 }
