@@ -16,6 +16,8 @@ package struct GzipDecoder: ~Copyable, StreamDecoder {
     private var state = State.between(isFirst: true)
     /// Compressed bytes taken so far.
     private var offset: Int64 = 0
+    /// Found behind bytes that were given first; thrown from then on.
+    private var failure: CompressionError?
 
     package init() {
         stream = .allocate(capacity: 1)
@@ -35,7 +37,21 @@ package struct GzipDecoder: ~Copyable, StreamDecoder {
     package mutating func decode(
         _ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer
     ) throws(CompressionError) -> DecodingStep {
+        if let failure { throw failure }
         var step = DecodingStep(consumed: 0, produced: 0)
+        do {
+            try decode(input, into: output, &step)
+        } catch {
+            failure = error
+            if step.produced == 0 { throw error }
+        }
+        return step
+    }
+
+    private mutating func decode(
+        _ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer,
+        _ step: inout DecodingStep
+    ) throws(CompressionError) {
         while step.consumed < input.count, step.produced < output.count {
             let rest = UnsafeRawBufferPointer(rebasing: input[step.consumed...])
             switch state {
@@ -59,7 +75,6 @@ package struct GzipDecoder: ~Copyable, StreamDecoder {
                 try inflateInside(rest, output, &step)
             }
         }
-        return step
     }
 
     private mutating func inflateInside(
@@ -90,6 +105,7 @@ package struct GzipDecoder: ~Copyable, StreamDecoder {
     }
 
     package borrowing func finish() throws(CompressionError) {
+        if let failure { throw failure }
         switch state {
         case .inside: throw error(.truncated, "the gzip stream is truncated; copy or write the file again")
         case .between(isFirst: true): throw error(.truncated, "the file is empty, without even a gzip header")

@@ -2,6 +2,7 @@
 package protocol StreamDecoder: ~Copyable {
     /// Decodes until the input is taken or the output full; either may be so first. A step that neither takes
     /// nor gives says that the other side's buffer is empty or full.
+    /// Damage is thrown behind all bytes before it: by the next call where this one gives some.
     mutating func decode(
         _ input: UnsafeRawBufferPointer, into output: UnsafeMutableRawBufferPointer
     ) throws(CompressionError) -> DecodingStep

@@ -195,6 +195,11 @@ package struct TarSampleReader {
                     + "--hard-dereference, or from plain files")
         case .sparse:
             throw unsupported(header, "is a sparse file; write the shard without tar's --sparse")
+        case .unknown(UInt8(ascii: "M")):
+            throw unsupported(
+                header,
+                "goes on from another volume of the archive; write the shard as one tar, without tar's "
+                    + "--multi-volume")
         case .unknown(let type):
             throw unsupported(
                 header, "has type byte \(type), which no sample's file has; write the shard again")

@@ -89,4 +89,29 @@ struct GzipDecoderTests {
         #expect(throws: CompressionError.self) { try decoded(bytes + [1]) }
         #expect(throws: CompressionError.self) { try decoded(bytes + [0, 1]) }
     }
+
+    @Test("What lies before a damage comes out first, however much is decoded at once")
+    func beforeDamage() throws {
+        let first = try gzipped(content)
+        var second = try gzipped([9, 9, 9])
+        // Of its checksum.
+        second[second.count - 6] ^= 1
+        for bytes in [first + Array("garbage".utf8), first + second] {
+            var decoder = GzipDecoder()
+            var output = [UInt8](repeating: 0, count: 1 << 20)
+            let step = try output.withUnsafeMutableBytes { output in
+                try bytes.withUnsafeBytes { bytes in
+                    Result { () throws(CompressionError) in try decoder.decode(bytes, into: output) }
+                }.get()
+            }
+            #expect(step.produced >= content.count)
+            let isRight = Array(output[..<content.count]) == content
+            #expect(isRight)
+            let nothing = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+            #expect(throws: CompressionError.self) {
+                _ = try decoder.decode(UnsafeRawBufferPointer(nothing), into: nothing)
+            }
+            #expect(throws: CompressionError.self) { try decoder.finish() }
+        }
+    }
 }

@@ -72,4 +72,24 @@ struct ZstandardDecoderTests {
             #expect(error.code == .damaged && error.offset > 0)
         }
     }
+
+    @Test("What lies before a damage comes out first, however much is decoded at once")
+    func beforeDamage() throws {
+        let first = compressed(content)
+        var second = first
+        // The frame header's reserved bit.
+        second[4] |= 8
+        for bytes in [first + [1, 2, 3, 4, 5], first + second] {
+            var decoder = ZstandardDecoder()
+            var output = [UInt8](repeating: 0, count: 1 << 20)
+            let step = try output.withUnsafeMutableBytes { output in
+                try bytes.withUnsafeBytes { bytes in
+                    Result { () throws(CompressionError) in try decoder.decode(bytes, into: output) }
+                }.get()
+            }
+            let isRight = Array(output[..<step.produced]) == content
+            #expect(isRight)
+            #expect(throws: CompressionError.self) { try decoder.finish() }
+        }
+    }
 }

@@ -150,6 +150,7 @@ struct TarSampleReaderTests {
     func kinds() {
         for (type, word) in [
             ("1", "--hard-dereference"), ("2", "a link"), ("S", "sparse"), ("Z", "type byte 90"),
+            ("M", "--multi-volume"),
         ] {
             let reading = Reading(
                 tarMember("a.txt", "1") + tarHeader("b.jpg", type: Character(type)) + tarEnd)
