@@ -1,7 +1,7 @@
 import BolsterDataset
 
-/// What holds for all samples of a dataset, however it was made: what its card, its info.json and the names of
-/// its shards say.
+/// What holds for all samples of a dataset, however it was made: what its card, its info.json and the names
+/// of its shards say.
 struct DatasetTraits {
     struct Captions {
         var column: String

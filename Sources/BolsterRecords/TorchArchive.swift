@@ -11,8 +11,8 @@ package enum TorchArchive {
         Gzip.embeddings.compressed(zip(of: matrices))
     }
 
-    /// The matrices of an archive that this type or PyTorch wrote: a dictionary of bf16 or fp32 tensors of two
-    /// dimensions. Another one is refused as `malformed`.
+    /// The matrices of an archive that this type or PyTorch wrote: a dictionary of bf16 or fp32 tensors of
+    /// two dimensions. Another one is refused as `malformed`.
     package static func matrices(of archive: [UInt8], name: String) throws(RecordsError) -> [EmbeddingMatrix]
     {
         let zip: [UInt8]

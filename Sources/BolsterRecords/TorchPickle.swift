@@ -1,10 +1,11 @@
 /// Reads the pickle inside a `torch.save` archive of a dictionary of matrices, whoever wrote it, and runs
-/// nothing: of pickle's opcodes (`Lib/pickletools.py`, protocols 2 to 5) it knows those that such a dictionary
-/// takes, and of callables the two that PyTorch names there. Everything else is refused.
+/// nothing: of pickle's opcodes (`Lib/pickletools.py`, protocols 2 to 5) it knows those that such a
+/// dictionary takes, and of callables the two that PyTorch names there. Everything else is refused.
 ///
 ///     {"image_emb": torch._utils._rebuild_tensor_v2(storage, offset, (rows, width), (width, 1), …), …}
 struct TorchPickle {
-    /// Where a matrix lies: `rows` rows of `width` numbers, `stride` apart, from number `offset` of a storage.
+    /// Where a matrix lies: `rows` rows of `width` numbers, `stride` apart, from the `offset`-th number of a
+    /// storage.
     struct Tensor: Equatable {
         var name: String
         /// The file below `data/`.

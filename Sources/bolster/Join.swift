@@ -23,8 +23,8 @@ struct Join: ParsableCommand {
                   --out joined
 
             Shards of both sides may be .tar, .tar.gz and .tar.zst, in folders, buckets (s3://) and on web \
-            servers. A source shard that is not a plain tar in a folder is first copied into --spool: one at a \
-            time for each thread by key, all of them by uid.
+            servers. A source shard that is not a plain tar in a folder is first copied into --spool: one \
+            at a time for each thread by key, all of them by uid.
 
             Beside the shards go the files that a merge writes, as far as the published set tells them, so \
             that `bolster verify` checks the result. config.json is the one beside the published shards, or \
@@ -131,7 +131,7 @@ struct Join: ParsableCommand {
         }
     }
 
-    /// The configuration that is named, or the one beside the published shards, as Bolster's own sets have it.
+    /// The configuration that is named, or the one beside the published shards: Bolster's own sets have it.
     private func trainer(beside shards: [Shard]) throws -> JSONValue? {
         var path = trainerConfig.map(absolutePath)
         if path == nil, let location = shards.first?.location, !location.hasPrefix("http"),

@@ -1,7 +1,7 @@
 """Sets in the published form, joined with images that lie in a bucket, on a web server and in packed tars.
 
-Runs only with BOLSTER_BINARY, webdataset, moto and boto3. The local join of the same files is the measure, and
-the result is opened as a trainer opens it.
+Runs only with BOLSTER_BINARY, webdataset, moto and boto3. The local join of the same files is the measure,
+and the result is opened as a trainer opens it.
 """
 
 import functools

@@ -108,7 +108,7 @@ struct ShardScan: ~Copyable {
             if count == 0 { return nil }
             guard scratch[..<count].allSatisfy({ $0 == 0 }) else {
                 return
-                    "\(shard.location), byte \(place): data follows the end of the archive; write it as one tar"
+                    "\(shard.location), byte \(place): data follows the archive's end; write it as one tar"
             }
             place += Int64(count)
         }
