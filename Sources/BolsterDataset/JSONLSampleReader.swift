@@ -8,7 +8,9 @@ import Glibc
 /// The key is the field `__key__`, `key`, `uid` or `id`, the first there is, else the sample's number in nine
 /// digits. The image is the field `image` (or `image_base64`, `image_bytes`, `jpg`, `jpeg`, `png`, `webp`) in
 /// base64, also with a "data:…;base64," before it. What is no base64 is a member of no bytes, so that the
-/// sample is skipped as undecodable. All other fields become the sample's `json` member, as they stand.
+/// sample is skipped as undecodable. All other fields become the sample's `json` member, as they stand but for
+/// what is no JSON and no damage either (`RepairedJSON`). A byte order mark at the shard's beginning is passed
+/// over.
 ///
 /// A sample's bytes are its line, line break included. Blank lines are passed over. A line that is no object,
 /// or an end without a whole line, is damage: the samples before it come out first.
@@ -110,6 +112,8 @@ package struct JSONLSampleReader {
         _ line: UnsafeRawBufferPointer, hasBreak: Bool
     ) throws(DatasetError) {
         let end = offset + Int64(line.count) + (hasBreak ? 1 : 0)
+        let isMarked = offset == 0 && line.starts(with: RepairedJSON.byteOrderMark)
+        let line = isMarked ? UnsafeRawBufferPointer(rebasing: line.dropFirst(3)) : line
         if !line.allSatisfy({ $0 == 32 || $0 == 9 || $0 == 13 }) {
             queue.append(try sample(line, end: end))
             nextIndex += 1
@@ -204,7 +208,7 @@ package struct JSONLSampleReader {
         }
     }
 
-    /// The object without one field, its values as they stand.
+    /// The object without one field, its values as they stand where they are JSON.
     private func rest(
         _ fields: JSONFields, without left: String?, _ line: UnsafeRawBufferPointer
     ) throws(DatasetError) -> [UInt8] {
@@ -214,12 +218,10 @@ package struct JSONLSampleReader {
             json += line[field.whole]
         }
         json.append(UInt8(ascii: "}"))
-        do {
-            _ = try JSONSerialization.jsonObject(with: Data(json))
-        } catch {
+        guard let (_, standard) = RepairedJSON.parse(json) else {
             throw damage("its values are no JSON", at: 0)
         }
-        return json
+        return standard
     }
 
     private func damage(_ what: String, at place: Int) -> DatasetError {

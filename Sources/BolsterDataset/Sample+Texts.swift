@@ -51,10 +51,6 @@ extension Sample {
     /// The object's fields; nil where the bytes are no JSON object. A sample with such a member is not worth
     /// an error: what it lacks shows as `no_text`.
     private static func fields(ofJSON bytes: [UInt8]) -> [String: Any]? {
-        do {
-            return try JSONSerialization.jsonObject(with: Data(bytes)) as? [String: Any]
-        } catch {
-            return nil
-        }
+        RepairedJSON.parse(bytes)?.value as? [String: Any]
     }
 }

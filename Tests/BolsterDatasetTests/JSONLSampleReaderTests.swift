@@ -182,4 +182,26 @@ struct Base64Tests {
     func refused(text: String) {
         #expect(Array(text.utf8).withUnsafeBytes { Base64.decoded($0) } == nil)
     }
+
+    @Test("Python's NaN, bytes that are no UTF-8 and a byte order mark cost no sample")
+    func repaired() {
+        let second = Array("{\"uid\": \"b\", \"text\": \"caf".utf8) + [0xE9] + Array("\", \"x\": 1}\n".utf8)
+        let first = #"{"uid": "a", "score": NaN, "low": -Infinity, "text": "NaN, \"Infinity\""}"# + "\n"
+        let third = #"{"uid": "c", "text": "c"}"# + "\n"
+        let bytes = [0xEF, 0xBB, 0xBF] + Array(first.utf8) + second + Array(third.utf8)
+        let lines = Lines(bytes)
+        #expect(lines.error == nil && lines.keys == ["a", "b", "c"])
+        #expect(lines.samples.map(\.texts) == [["NaN, \"Infinity\""], ["caf\u{FFFD}"], ["c"]])
+        #expect(
+            lines.samples.map(\.start) == [
+                0, Int64(first.utf8.count + 3), Int64(bytes.count - third.utf8.count),
+            ])
+        #expect(
+            String(decoding: lines.samples[0].member("json")?.bytes ?? [], as: UTF8.self)
+                == #"{"uid": "a", "score": null, "low": null, "text": "NaN, \"Infinity\""}"#)
+        for start in [lines.samples[1].start, lines.samples[2].start] {
+            #expect(Lines(bytes, from: Int(start)).samples.last?.key == "c")
+        }
+        #expect(Lines("{\"uid\": NaNa}\n").error?.code == .damagedShard)
+    }
 }

@@ -59,4 +59,13 @@ struct SampleTests {
         let members = [("json", #"{"syn_text_b": 1, "a": 2}"#), ("syn.json", #"{"syn_text": []}"#)]
         #expect(sample(members.map { ($0.0, Array($0.1.utf8)) }).captionFields == ["syn_text", "syn_text_b"])
     }
+
+    @Test("Numbers that are none, as Python writes them, cost a sample neither its texts nor its uid")
+    func notANumber() {
+        let json = Array(#"{"caption": "a NaN", "similarity": NaN, "uid": "7", "deep": [Infinity]}"#.utf8)
+        let sample = Sample(
+            index: 0, key: "k", members: [Member(name: "k.json", extension: "json", bytes: json)], start: 0,
+            end: 1)
+        #expect(sample.texts == ["a NaN"] && sample.uid(field: "uid") == "7")
+    }
 }

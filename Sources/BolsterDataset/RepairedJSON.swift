@@ -1,0 +1,52 @@
+import Foundation
+
+/// JSON as programs write it that do not keep to the standard (RFC 8259): Python's json module puts out `NaN`,
+/// `Infinity` and `-Infinity`, others a byte order mark or bytes that are no UTF-8. One such value must not
+/// cost a sample its texts and its uid, or a shard the samples behind it.
+enum RepairedJSON {
+    /// The value, and bytes of standard JSON that say the same: those given where they are, else with `null`
+    /// for numbers that are none and the replacement character for bytes that are no text. Nil where that is
+    /// no JSON either.
+    static func parse(_ bytes: [UInt8]) -> (value: Any, bytes: [UInt8])? {
+        if let value = value(bytes) { return (value, bytes) }
+        let repaired = repaired(bytes)
+        return value(repaired).map { ($0, repaired) }
+    }
+
+    private static func value(_ bytes: [UInt8]) -> Any? {
+        do {
+            return try JSONSerialization.jsonObject(with: Data(bytes))
+        } catch {
+            return nil
+        }
+    }
+
+    private static let words = ["NaN", "Infinity", "-Infinity"].map { Array($0.utf8) }
+    static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
+
+    private static func repaired(_ bytes: [UInt8]) -> [UInt8] {
+        let content = bytes.starts(with: byteOrderMark) ? bytes.dropFirst(3) : bytes[...]
+        let text = Array(String(decoding: content, as: UTF8.self).utf8)
+        var result: [UInt8] = []
+        result.reserveCapacity(text.count)
+        var isInString = false
+        var position = 0
+        while position < text.count {
+            let byte = text[position]
+            if isInString, byte == UInt8(ascii: "\\") {
+                result += text[position..<min(position + 2, text.count)]
+                position += 2
+                continue
+            }
+            if byte == UInt8(ascii: "\"") { isInString.toggle() }
+            if !isInString, let word = words.first(where: { text[position...].starts(with: $0) }) {
+                result += "null".utf8
+                position += word.count
+            } else {
+                result.append(byte)
+                position += 1
+            }
+        }
+        return result
+    }
+}
