@@ -1,3 +1,5 @@
+import Glibc
+
 /// One request: what to send, and how long and how much to wait for.
 package struct HTTPRequest: Sendable {
     package var method: String
@@ -66,4 +68,13 @@ package struct HTTPSettings: Sendable {
     package var idleConnectionsMax = 32
 
     package init() {}
+
+    /// With the certificates that `SSL_CERT_FILE` of the environment names, as OpenSSL, Go and Python take it.
+    package static var ofEnvironment: HTTPSettings {
+        var settings = HTTPSettings()
+        if let file = getenv("SSL_CERT_FILE"), file.pointee != 0 {
+            settings.certificateFile = String(cString: file)
+        }
+        return settings
+    }
 }

@@ -105,13 +105,18 @@ package final class Captioner {
 
     /// Computes one step of full slots with full caches, and a group of images, so that memory is taken and
     /// kernels are chosen before the first lease counts its time.
-    package func warmUp(slots: Int) throws(InferenceError) {
-        let longest = shape.decoding.maxLength
+    ///
+    /// - Parameters:
+    ///   - slots: texts decoded side by side; fewer where `cacheMemory` allows no more.
+    ///   - maxLength: tokens of the longest text; nil for the package's own limit.
+    package func warmUp(slots: Int, maxLength: Int? = nil) throws(InferenceError) {
+        let longest = min(maxLength ?? shape.decoding.maxLength, shape.maximumLength)
+        let images = min(8, slots)
         let slots = try self.slots(batch: slots, maxLength: longest)
         let size = package.imageSize
-        let pixels = [Float](repeating: 0, count: 8 * 3 * size * size)
+        let pixels = [Float](repeating: 0, count: images * 3 * size * size)
         try pixels.withUnsafeBufferPointer { (pixels) throws(InferenceError) in
-            try encode(pixels, count: 8)
+            try encode(pixels, count: images)
         }
         try bindStep(slots: slots, capacity: longest - 2)
         for slot in 0..<slots {

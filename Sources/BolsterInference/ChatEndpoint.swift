@@ -1,5 +1,6 @@
 import BolsterHTTP
 import Foundation
+import Synchronization
 
 /// A captioner behind an HTTP endpoint: OpenAI's chat completions with one image to the message, as vLLM,
 /// SGLang, llama.cpp's server and paid services speak them.
@@ -59,11 +60,17 @@ package final class ChatEndpoint: Sendable {
     }
 
     private let settings: Settings
-    private let client = HTTPClient()
+    private let client = HTTPClient(.ofEnvironment)
     private let pause = Pause()
     private let start = ContinuousClock.now
 
-    package init(_ settings: Settings) { self.settings = settings }
+    private let pulse: EndpointPulse?
+
+    /// - Parameter pulse: hears of every answer.
+    package init(_ settings: Settings, pulse: EndpointPulse? = nil) {
+        self.settings = settings
+        self.pulse = pulse
+    }
 
     /// Lets every thread that waits, and every one that comes, return with `cancelled`.
     package func cancel() { pause.cancel() }
@@ -81,7 +88,7 @@ package final class ChatEndpoint: Sendable {
         var policy = RetryPolicy(attempts: settings.attempts, outage: settings.outage)
         while pause.waitForQuiet() {
             switch reply(to: body) {
-            case .answer(let answer): return answer
+            case .answer(let answer): return noted(answer)
             case .trouble(let trouble, let message):
                 let now = ContinuousClock.now - start
                 switch policy.after(trouble, now: now, random: .random(in: 0...1)) {
@@ -94,6 +101,15 @@ package final class ChatEndpoint: Sendable {
             }
         }
         return .cancelled
+    }
+
+    /// A server that says something about an image is there.
+    private func noted(_ answer: ChatAnswer) -> ChatAnswer {
+        switch answer {
+        case .text, .refused: pulse?.beat()
+        case .failed, .down, .misconfigured, .cancelled: break
+        }
+        return answer
     }
 
     private enum Reply {
@@ -117,9 +133,22 @@ package final class ChatEndpoint: Sendable {
         }
         guard response.isSuccess else { return reply(to: response) }
         do {
-            return .answer(try ChatCompletion(json: response.body).answer)
+            return try reply(with: ChatCompletion(json: response.body).answer)
         } catch {
-            return .trouble(.broken, message("\(settings.url) answered what is no chat completion: \(error)"))
+            // Gateways say 200 of what went wrong behind them.
+            let words = ChatFailure.words(in: response.body).map { "an error: \($0)" }
+            let what = words ?? "what is no chat completion: \(error)"
+            return .trouble(.broken, message("\(settings.url) answered 200 with \(what)"))
+        }
+    }
+
+    private func reply(with answer: ChatAnswer) -> Reply {
+        switch answer {
+        case .text(let text, _, _) where repeatsKey(text):
+            .trouble(.broken, message("\(settings.url) answered with the API key in its text"))
+        case .refused(let words): .answer(.refused(message(words)))
+        case .failed(let words): .answer(.failed(message(words)))
+        case .text, .down, .misconfigured, .cancelled: .answer(answer)
         }
     }
 
@@ -133,11 +162,13 @@ package final class ChatEndpoint: Sendable {
     }
 
     private func reply(to response: HTTPResponse) -> Reply {
-        let words = ChatFailure.message(in: response.body)
+        let words = ChatFailure.message(in: response.body, hiding: withoutKey)
         let message = message("\(settings.url) answered \(response.status): \(words)")
         switch response.status {
-        case 429, 502, 503:
-            let wait = response.header("Retry-After").flatMap(RetryPolicy.wait(fromHeader:))
+        // What proxies say of a server that is not there or overloaded is said beyond the standard's codes too.
+        case 429, 502, 503, 521, 522, 523, 529:
+            let now = Int64(Date().timeIntervalSince1970)
+            let wait = response.header("Retry-After").flatMap { RetryPolicy.wait(fromHeader: $0, now: now) }
             return .trouble(.busy(retryAfter: wait), message)
         case 400, 413, 415, 422: return .answer(.refused(message))
         case 408, 409, 425, 500...: return .trouble(.broken, message)
@@ -145,10 +176,19 @@ package final class ChatEndpoint: Sendable {
         }
     }
 
+    /// One line of what a server, or this program of it, says.
+    private func message(_ text: String) -> String { ChatFailure.line(withoutKey(text)) }
+
     /// What a server says may repeat the key it was given.
-    private func message(_ text: String) -> String {
+    private func withoutKey(_ text: String) -> String {
         guard let key = settings.apiKey, !key.isEmpty else { return text }
         return text.replacingOccurrences(of: key, with: "(the key)")
+    }
+
+    /// Whether a text holds the key. A short one is a word like any other ("EMPTY") and no secret.
+    private func repeatsKey(_ text: String) -> Bool {
+        guard let key = settings.apiKey, key.utf8.count >= 12 else { return false }
+        return text.contains(key)
     }
 }
 
@@ -172,6 +212,18 @@ package enum ChatAnswer: Sendable, Equatable {
         case .busy, .unreachable: self = .down(message)
         }
     }
+}
+
+/// When a server last answered, whatever units asked it.
+package final class EndpointPulse: Sendable {
+    private let last = Mutex<ContinuousClock.Instant?>(nil)
+
+    package init() {}
+
+    package func beat() { last.withLock { $0 = .now } }
+
+    /// Nil where it never has.
+    package var lastAnswer: ContinuousClock.Instant? { last.withLock { $0 } }
 }
 
 /// Where threads wait for a server, until a moment or until they are no longer wanted.

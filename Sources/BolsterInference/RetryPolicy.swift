@@ -49,18 +49,28 @@ struct RetryPolicy {
             if now + pause - since > outage { return .giveUp(tries: tries, after: now - since) }
             return .retry(pause, forAll: false)
         case .busy(let wait?):
-            // A little later than asked, and not all at the same moment.
-            let wait = wait + Self.firstPause * random
-            if now + wait - since > outage { return .giveUp(tries: tries, after: now - since) }
-            return .retry(wait, forAll: true)
+            let left = outage - (now - since)
+            if left <= .zero { return .giveUp(tries: tries, after: now - since) }
+            // A little later than asked, and not all at the same moment; asked for longer than there is
+            // patience, the server is left alone till the end of that, so that giving up takes its time too.
+            let later = max(wait + Self.firstPause * random, Self.firstPause)
+            return .retry(min(later, left), forAll: true)
         }
     }
 
-    /// `Retry-After` in its form of seconds (RFC 9110, 10.2.3); its form of a date is passed over.
-    static func wait(fromHeader text: String) -> Duration? {
-        guard let seconds = Double(text.filter { !$0.isWhitespace }), seconds.isFinite, seconds >= 0 else {
+    /// `Retry-After` in either form (RFC 9110, 10.2.3): seconds, or a date, of which one in the past is none.
+    ///
+    /// - Parameter now: seconds since 1970.
+    static func wait(fromHeader text: String, now: Int64) -> Duration? {
+        let seconds: Double
+        if let number = Double(text.filter { !$0.isWhitespace }) {
+            seconds = number
+        } else if let date = HTTPDate.seconds(of: text) {
+            seconds = Double(max(0, date - now))
+        } else {
             return nil
         }
+        guard seconds.isFinite, seconds >= 0 else { return nil }
         return .milliseconds(Int64(min(seconds, 86_400) * 1000))
     }
 }

@@ -38,6 +38,21 @@ struct BatchLimit {
         return results
     }
 
+    /// Finds out before any work whether the device has memory for a whole batch, and halves it until it has.
+    ///
+    /// - Parameter rowsMax: no more than so many rows are tried, and what they show is all that is known then.
+    /// - Throws: what `compute` throws; `outOfMemory` where there is none for a single row.
+    mutating func warmUp(atMost rowsMax: Int? = nil, _ compute: (_ rows: Int) throws -> Void) throws {
+        while true {
+            let tried = min(rows, rowsMax ?? rows)
+            do {
+                return try compute(tried)
+            } catch let error as InferenceError where error.code == .outOfMemory && tried > 1 {
+                halve(from: tried)
+            }
+        }
+    }
+
     /// Memory was not there for `tried` rows.
     mutating func halve(from tried: Int) {
         rows = max(1, tried / 2)

@@ -72,10 +72,9 @@ struct CaptionComputation: StageComputation {
         do {
             try add(pixels, keys)
         } catch let error as InferenceError where error.code == .outOfMemory {
-            captioner.limit.halve(from: captioner.limit.rows)
-            // Images added before are lost with the run: the unit is begun again, with the smaller batch.
-            guard added == 0, captioner.limit.rows > 1 else { throw error }
-            run = nil
+            try halve(error)
+            // Images added before are lost with the run: the chunk is begun again, with the smaller batch.
+            guard added == 0 else { throw Self.halved(captioner.limit.rows, settings, error) }
             return try compute(batch)
         }
         added += keys.count
@@ -94,8 +93,36 @@ struct CaptionComputation: StageComputation {
         self.run = run
     }
 
+    /// Gives the run up, and half of the slots.
+    private mutating func halve(_ error: InferenceError) throws {
+        run = nil
+        guard captioner.limit.rows > 1 else { throw error }
+        captioner.limit.halve(from: captioner.limit.rows)
+    }
+
+    private static func halved(
+        _ rows: Int, _ settings: Manifest.CaptionerSettings, _ cause: any Error
+    ) -> WorkerError {
+        WorkerError(
+            .batchHalved, "the chunk is begun again with \(rows) texts at once", evidence: settings.column,
+            cause: cause)
+    }
+
+    /// The chunk's texts, all decoded.
+    private mutating func decodeRest() throws -> [[String]] {
+        guard var run else { return [] }
+        self.run = nil
+        do {
+            return try run.finish()
+        } catch {
+            guard error.code == .outOfMemory else { throw error }
+            try halve(error)
+            throw Self.halved(captioner.limit.rows, settings, error)
+        }
+    }
+
     mutating func finish() throws -> ChunkRows {
-        let texts = try run?.finish() ?? []
+        let texts = try decodeRest()
         guard texts.count == waiting.count, texts.allSatisfy({ $0.count == settings.captions }) else {
             throw WorkerError(
                 .wrongResult,

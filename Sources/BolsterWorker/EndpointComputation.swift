@@ -9,7 +9,7 @@ import BolsterRecords
 ///
 /// The preparing threads ask, each about one sample at a time, caption after caption; nothing is left for the
 /// thread that owns models. A sample whose caption does not come is skipped with the reason; a server that
-/// is down, or answers none of many samples in a row, fails the unit.
+/// is down, or answers none of many samples in a row, ends the unit's work (`EndpointPatience`).
 struct EndpointComputation: StageComputation {
     struct Note: Sendable {
         let key: String
@@ -18,7 +18,7 @@ struct EndpointComputation: StageComputation {
         var captions = ""
         var usage = TokenUsage()
         /// Why no sample of the unit will be captioned.
-        var fault: String?
+        var fault: WorkerError?
     }
 
     /// Samples in a row without a caption after which the server is held to be at fault, not they.
@@ -32,6 +32,7 @@ struct EndpointComputation: StageComputation {
     private let name: String
 
     private var notes: [Note] = []
+    private var refusalsInARow = 0
     private var failuresInARow = 0
 
     init(
@@ -98,11 +99,14 @@ struct EndpointComputation: StageComputation {
             case .failed(let message):
                 note.skip = Skip(reason: "endpoint_failed", detail: message)
                 return note
-            case .down(let message), .misconfigured(let message):
-                note.fault = message
+            case .down(let message):
+                note.fault = WorkerError(.endpointDown, message, evidence: settings.column)
+                return note
+            case .misconfigured(let message):
+                note.fault = WorkerError(.endpointMisconfigured, message, evidence: settings.column)
                 return note
             case .cancelled:
-                note.fault = "the work was given up"
+                note.fault = WorkerError(.endpointDown, "the work was given up", evidence: settings.column)
                 return note
             }
         }
@@ -111,19 +115,20 @@ struct EndpointComputation: StageComputation {
     }
 
     mutating func add(_ note: Note) throws {
-        if let fault = note.fault {
-            throw InferenceError(.endpointFailed, "captioner \"\(name)\": \(fault)")
-        }
+        if let fault = note.fault { throw fault }
         switch note.skip?.reason {
-        case "endpoint_refused"?, "endpoint_failed"?: failuresInARow += 1
-        case nil: failuresInARow = 0
+        case "endpoint_refused"?: refusalsInARow += 1
+        case "endpoint_failed"?: failuresInARow += 1
+        case nil: (refusalsInARow, failuresInARow) = (0, 0)
         default: break
         }
-        guard failuresInARow < Self.failuresMax else {
-            throw InferenceError(
-                .endpointFailed,
-                "captioner \"\(name)\" captioned none of \(failuresInARow) samples in a row, so the server "
-                    + "is at fault and not they: \(note.skip?.detail ?? "")")
+        guard failuresInARow + refusalsInARow < Self.failuresMax else {
+            let words =
+                "captioner \"\(name)\" captioned none of \(Self.failuresMax) samples in a row: "
+                + (note.skip?.detail ?? "")
+            // A server that answers is well, and these samples are not to its taste.
+            if refusalsInARow > 0 { throw InferenceError(.endpointFailed, words) }
+            throw WorkerError(.endpointBroken, words)
         }
         notes.append(note)
     }

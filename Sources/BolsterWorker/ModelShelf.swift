@@ -15,6 +15,8 @@ final class ModelShelf {
     private let runtime: InferenceRuntime
     private var packages: [String: ModelPackage] = [:]
     private var captioners: [Int: LoadedCaptioner] = [:]
+    /// By the captioner's place in the manifest.
+    private var pulses: [Int: EndpointPulse] = [:]
     private var ensemble: TeacherEnsemble?
     private let probeEvery: Int
     private let cacheMemory: Int?
@@ -63,11 +65,20 @@ final class ModelShelf {
         let package = try package(model)
         if let captioner = captioners[index] { return captioner }
         log.info("loading a captioner", metadata: [LogKey.model: "\(package.name)"])
+        let settings = manifest.captioners[index]
+        var times = LoadTimes()
         try package.verifyFiles()
         let captioner = try Captioner(
             package, runtime: runtime, device: device, threads: threads, cacheMemory: cacheMemory)
+        let loaded = LoadedCaptioner(captioner, batch: settings.batch)
+        times.loaded()
         try captioner.runProbe()
-        let loaded = LoadedCaptioner(captioner, batch: manifest.captioners[index].batch)
+        times.probed()
+        try loaded.limit.warmUp(atMost: warmUpMax) {
+            try captioner.warmUp(slots: $0, maxLength: settings.decoding.captionDecoding.maxLength)
+        }
+        times.warmedUp()
+        log.info("a captioner is ready", metadata: times.metadata(of: package.name, on: device))
         captioners[index] = loaded
         schedules[.captioner(index)] = ProbeSchedule(every: probeEvery, loaded: Date())
         return loaded
@@ -94,24 +105,48 @@ final class ModelShelf {
                 url: settings.url, modelID: settings.modelID, apiKey: key,
                 temperature: settings.sampling.temperature, topP: settings.sampling.topP,
                 maxTokens: settings.sampling.maxTokens, timeout: settings.timeout,
-                attempts: settings.attempts, outage: settings.outage))
+                attempts: settings.attempts, outage: settings.outage), pulse: pulse(of: index))
         return (endpoint, settings)
     }
+
+    private func pulse(of index: Int) -> EndpointPulse {
+        if let pulse = pulses[index] { return pulse }
+        let pulse = EndpointPulse()
+        pulses[index] = pulse
+        return pulse
+    }
+
+    /// When the endpoint that a stage asks last answered this worker; nil for never, and for other stages.
+    func lastAnswer(of stage: Stage) -> ContinuousClock.Instant? {
+        guard case .captions(let index) = stage.kind else { return nil }
+        return pulses[index]?.lastAnswer
+    }
+
+    /// Rows that models compute before the first lease counts; nil for a whole batch. A GPU chooses kernels
+    /// and takes memory by the batch's shape; a CPU has both from the probe's sixteen rows, and a whole batch
+    /// would cost it what the first lease's does.
+    private var warmUpMax: Int? { device == .cpu ? 1 : nil }
 
     /// Holds the API key of an endpoint where the manifest names no other variable.
     private static let keyVariable = "BOLSTER_CAPTIONER_KEY"
 
     func teachers(_ settings: Manifest.EnsembleSettings) throws -> TeacherEnsemble {
         if let ensemble { return ensemble }
+        var times = LoadTimes()
         let teachers = try settings.teachers.map { model in
             let package = try package(model)
             log.info("loading a teacher", metadata: [LogKey.model: "\(package.name)"])
             try package.verifyFiles()
-            let teacher = try Teacher(package, runtime: runtime, device: device, threads: threads)
-            try teacher.runProbe()
-            return (teacher, package)
+            return (try Teacher(package, runtime: runtime, device: device, threads: threads), package)
         }
         let ensemble = try TeacherEnsemble(settings: settings, teachers: teachers)
+        times.loaded()
+        try ensemble.runProbe()
+        times.probed()
+        try ensemble.warmUp(atMost: warmUpMax)
+        times.warmedUp()
+        let names = teachers.map(\.1.name).joined(separator: ", ")
+        log.info("the teachers are ready", metadata: times.metadata(of: names, on: device))
         self.ensemble = ensemble
         schedules[.ensemble] = ProbeSchedule(every: probeEvery, loaded: Date())
         return ensemble

@@ -215,6 +215,17 @@ final class SessionDriver: Sendable {
         }
     }
 
+    /// The stages whose units the worker would have first.
+    func prefers(stages: [String]) {
+        session.withLock { $0.loadedStagesChanged(stages) }
+    }
+
+    /// Lets time pass with the lease in hand, unless the worker is wanted elsewhere.
+    func rest(_ grant: Grant, for time: Duration) {
+        let end = ContinuousClock.now + time
+        while ContinuousClock.now < end, mayBeginChunk(grant.epoch) { Thread.sleep(forTimeInterval: 0.1) }
+    }
+
     /// The unit is computed, its last files are on their way: the next may be worked on.
     func computed(_ grant: Grant) {
         act(session.withLock { $0.computed(grant.epoch, now: now) })

@@ -76,6 +76,16 @@ final class TeacherEnsemble {
         for member in members { try member.teacher.runProbe() }
     }
 
+    /// Computes a batch of nothing with every teacher, so that memory is taken and kernels are chosen before
+    /// a lease counts its time, and a batch that does not fit is halved.
+    ///
+    /// - Parameter rowsMax: nil for the whole batch.
+    func warmUp(atMost rowsMax: Int?) throws {
+        try limit.warmUp(atMost: rowsMax) { rows in
+            for member in members { try member.teacher.warmUp(images: rows, texts: rows) }
+        }
+    }
+
     /// Each teacher's rows side by side, after a check that every one is finite and of length 1.
     private func concatenate(
         _ batch: RowBatch, of kind: String, _ embed: (Teacher, Int, Range<Int>) throws -> [Float]

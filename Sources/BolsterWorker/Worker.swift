@@ -102,14 +102,19 @@ private final class Computation {
     private let log: Logger
     private var runner: UnitRunner?
     private var node = NodeStorage()
+    private var models: ModelShelf?
     private var stages: [String: Stage] = [:]
+    /// Names of stages whose models are in memory, the last used first.
     private var loaded: [String] = []
+    private let troubles: EndpointTroubles
 
     init(_ configuration: WorkerConfiguration, _ driver: SessionDriver, _ runtime: InferenceRuntime) {
         self.configuration = configuration
         self.driver = driver
         self.runtime = runtime
         self.log = configuration.log
+        self.troubles = EndpointTroubles(
+            driver: driver, giveUpAfter: configuration.giveUpAfter, log: configuration.log)
     }
 
     func run() throws -> Worker.Outcome? {
@@ -160,6 +165,7 @@ private final class Computation {
                     + " packages, or runs another version of bolster", evidence: stage.id.name)
         }
         self.stages = Dictionary(stages.map { ($0.id.name, $0) }, uniquingKeysWith: { first, _ in first })
+        self.models = models
         let output = ObjectStore(root: welcome.output)
         node = NodeStorage(configuration, output: output, log: log)
         tellCache(isAtStart: true)
@@ -200,18 +206,39 @@ private final class Computation {
         } catch let error as WorkerError where error.code == .wrongAnswers {
             node.spool?.wait()
             throw wrongAnswers(error, grant)
-        } catch let error as WorkerError where error.code == .unwritable {
+        } catch {
+            var metadata = metadata(grant, control, since: started, before)
+            metadata[LogKey.error] = "\(error)"
+            try failed(error, grant, stage, metadata)
+        }
+    }
+
+    /// Work on a lease ended with an error: the lease goes back, harmed or not.
+    ///
+    /// - Throws: the error, where this worker can do no other unit either.
+    private func failed(
+        _ error: any Error, _ grant: Grant, _ stage: Stage, _ metadata: Logger.Metadata
+    ) throws {
+        switch error {
+        case let error as WorkerError where error.code == .unwritable:
             // Another worker may be able to write; this one would only burn the units' attempts.
             node.spool?.wait()
             driver.ended(grant, .stopped)
             throw error
-        } catch {
-            var metadata = metadata(grant, control, since: started, before)
-            metadata[LogKey.error] = "\(error)"
-            log.error("unit failed", metadata: metadata)
-            let blame = Self.blame(error)
-            ended(grant) { .failed(blame, message: "\(error)", sample: nil) }
+        case let error as WorkerError where error.code == .batchHalved:
+            log.warning("no memory for a whole batch: the chunk is begun again", metadata: metadata)
+            return ended(grant) { .stopped }
+        case let error as WorkerError where EndpointPatience.Trouble(error) != nil:
+            node.spool?.wait()
+            let isBack = try troubles.handedBack(
+                error, grant, stage, lastAnswer: models?.lastAnswer(of: stage), loaded: &loaded,
+                all: stages.keys, metadata)
+            if isBack { return }
+        default: break
         }
+        log.error("unit failed", metadata: metadata)
+        let blame = Self.blame(error)
+        ended(grant) { .failed(blame, message: "\(error)", sample: nil) }
     }
 
     /// The lease is over when all its files are stored; until then the next unit may be worked on. Where they
@@ -235,7 +262,7 @@ private final class Computation {
     private func wrongAnswers(_ error: any Error, _ grant: Grant) -> any Error {
         let message =
             "\(configuration.device) of \(configuration.host), worker \(configuration.name): \(error)"
-        driver.ended(grant, .failed(.model, message: message, sample: nil))
+        driver.ended(grant, .failed(.device, message: message, sample: nil))
         log.error(
             "this device answers wrongly and gets no more leases",
             metadata: [LogKey.device: "\(configuration.device)", LogKey.error: "\(error)"])
@@ -267,6 +294,7 @@ private final class Computation {
         case is DatasetError: .shard
         case is StorageError: .shard
         case is InferenceError: .model
+        case let error as WorkerError where EndpointPatience.Trouble(error) != nil: .model
         default: .worker
         }
     }

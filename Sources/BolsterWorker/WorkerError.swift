@@ -11,6 +11,14 @@ package struct WorkerError: Error, CustomStringConvertible {
         case wrongResult
         /// A device that computed rightly before answers its probe wrongly.
         case wrongAnswers
+        /// A captioner's endpoint was not there, or too busy, for as long as the manifest waits.
+        case endpointDown
+        /// A captioner's endpoint will answer nothing: a wrong address, key or model.
+        case endpointMisconfigured
+        /// A captioner's endpoint failed at many samples in a row.
+        case endpointBroken
+        /// A batch in the middle of a chunk found no memory; the chunk is begun again with half of it.
+        case batchHalved
         /// A device that is none, or is named twice.
         case wrongDevice
         /// The output takes no record files from this worker: a full disk, missing rights.

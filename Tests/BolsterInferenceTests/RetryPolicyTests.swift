@@ -49,17 +49,45 @@ import Testing
         #expect(policy.after(asked, now: .zero, random: 0) == .retry(.seconds(40), forAll: true))
         #expect(
             policy.after(asked, now: .seconds(41), random: 1) == .retry(.milliseconds(40_500), forAll: true))
+        // Never beyond the patience there is, and not given up before its end either.
+        #expect(policy.after(asked, now: .seconds(82), random: 0) == .retry(.seconds(18), forAll: true))
         #expect(
-            policy.after(asked, now: .seconds(82), random: 0) == .giveUp(tries: 3, after: .seconds(82)))
+            policy.after(asked, now: .seconds(100), random: 0) == .giveUp(tries: 4, after: .seconds(100)))
+    }
+
+    @Test("A server that asks for no patience at all gets a little of it all the same")
+    func noPatience() {
+        var policy = RetryPolicy(attempts: 1, outage: .seconds(100))
+        #expect(
+            policy.after(.busy(retryAfter: .zero), now: .zero, random: 0)
+                == .retry(.milliseconds(500), forAll: true))
     }
 
     @Test(
-        "Retry-After is a number of seconds; anything else is passed over",
+        "Retry-After is a number of seconds or a date; anything else is passed over",
         arguments: [
             ("3", 3.0), (" 0 ", 0), ("1.5", 1.5), ("999999", 86_400), ("-1", nil), ("nan", nil), ("", nil),
-            ("Wed, 21 Oct 2015 07:28:00 GMT", nil),
+            ("inf", nil), ("soon", nil), ("Wed, 21 Oct 2015 07:28:00 GMT", 30),
+            ("Wednesday, 21-Oct-15 07:28:00 GMT", 30), ("Wed Oct 21 07:28:00 2015", 30),
+            ("Wed, 21 Oct 2015 07:27:29 GMT", 0), ("Thu, 22 Oct 2025 07:28:00 GMT", 86_400),
+            ("Wed, 21 Oct 2015 07:28", nil), ("Wed, 21 Foo 2015 07:28:00 GMT", nil),
+            ("Wed, 99 Oct 2015 07:28:00 GMT", nil), ("Wed, 21 Oct 99999 07:28:00 GMT", nil),
+            (": : : : :", nil), ("a b c d 1:2:3", nil), ("Wed Oct 21 07:28:00", nil),
         ])
     func header(text: String, seconds: Double?) {
-        #expect(RetryPolicy.wait(fromHeader: text) == seconds.map { .milliseconds(Int64($0 * 1000)) })
+        // 2015-10-21T07:27:30Z
+        let found = RetryPolicy.wait(fromHeader: text, now: 1_445_412_450)
+        #expect(found == seconds.map { .milliseconds(Int64($0 * 1000)) })
+    }
+
+    @Test(
+        "A date's seconds are those of the calendar",
+        arguments: [
+            ("Thu, 01 Jan 1970 00:00:00 GMT", 0), ("Sun, 06 Nov 1994 08:49:37 GMT", 784_111_777),
+            ("Tue, 29 Feb 2000 23:59:60 GMT", 951_868_800), ("Sun, 31 Dec 2023 00:00:01 GMT", 1_703_980_801),
+            ("Sat, 01 Mar 2100 00:00:00 GMT", 4_107_542_400),
+        ])
+    func date(text: String, seconds: Int64) {
+        #expect(HTTPDate.seconds(of: text) == seconds)
     }
 }

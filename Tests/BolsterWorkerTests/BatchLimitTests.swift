@@ -32,6 +32,25 @@ import Testing
         #expect(reduction(&limit) == nil)
     }
 
+    @Test("A warm-up finds the batch that fits, and the first chunk's records say so")
+    func warmUp() throws {
+        var limit = BatchLimit(rows: 16)
+        var tried: [Int] = []
+        func device(_ rows: Int) throws {
+            tried.append(rows)
+            guard rows <= 5 else { throw InferenceError(.outOfMemory, "no memory for \(rows)") }
+        }
+        try limit.warmUp { try device($0) }
+        #expect(tried == [16, 8, 4])
+        #expect(reduction(&limit) == 4)
+        tried = []
+        try limit.warmUp(atMost: 1) { try device($0) }
+        #expect(tried == [1] && limit.rows == 4)
+        #expect(throws: InferenceError.self) {
+            try limit.warmUp { _ in throw InferenceError(.outOfMemory, "none at all") }
+        }
+    }
+
     @Test("A device without memory for one row is an error, and so is every other trouble at once")
     func errors() {
         var limit = BatchLimit(rows: 4)
