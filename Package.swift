@@ -139,7 +139,9 @@ let package = Package(
         .testTarget(
             name: "BolsterCompressionTests", dependencies: ["BolsterCompression", "CZstd"],
             swiftSettings: settings),
-        .testTarget(name: "BolsterDatasetTests", dependencies: ["BolsterDataset"], swiftSettings: settings),
+        .testTarget(
+            name: "BolsterDatasetTests", dependencies: ["BolsterDataset"], exclude: ["Finds"],
+            swiftSettings: settings),
         .testTarget(name: "BolsterLeasingTests", dependencies: ["BolsterLeasing"], swiftSettings: settings),
         .testTarget(
             name: "BolsterRecordsTests", dependencies: ["BolsterRecords"], exclude: ["Golden"],

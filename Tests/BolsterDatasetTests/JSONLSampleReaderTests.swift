@@ -147,17 +147,17 @@ struct JSONLSampleReaderTests {
         {
             Array($0.utf8)
         }
-        for round in 0..<Mutator.rounds(300) {
-            var mutator = Mutator(seed: UInt64(round) + 77)
-            let bytes = mutator.mutate(Array(Self.shard.utf8), words: words)
+        let example = Array(Self.shard.utf8)
+        for input in FuzzedInputs("jsonl", of: example, words: words, rounds: 300, salt: 77) {
+            let bytes = input.bytes
             let whole = Lines(bytes)
-            #expect(whole == Lines(bytes, piece: 5), "round \(round)")
+            #expect(whole == Lines(bytes, piece: 5), "\(input.name)")
             var end: Int64 = 0
             for (index, sample) in whole.samples.enumerated() {
                 #expect(sample.index == index && sample.start >= end && sample.end > sample.start)
                 end = sample.end
             }
-            #expect(end <= Int64(bytes.count), "round \(round)")
+            #expect(end <= Int64(bytes.count), "\(input.name)")
         }
     }
 }

@@ -63,19 +63,18 @@ private struct Scan: Equatable {
             tarHeader("c.txt", size: 1 << 32), tarHeader("d.jpg", type: "1"), tarHeader("../x.txt"),
         ]
         var compared = 0
-        for round in 0..<400 {
-            var mutator = Mutator(seed: UInt64(round) + 7)
-            let bytes = mutator.mutate(archive, words: words)
+        for input in FuzzedInputs("tar", of: archive, words: words, rounds: 400, salt: 7) {
+            let bytes = input.bytes
             let reading = Reading(bytes)
             let scan = Scan(bytes)
             switch reading.error?.code {
             case nil:
-                #expect(scan.error == nil, "round \(round)")
+                #expect(scan.error == nil, "\(input.name)")
                 let members = reading.samples.flatMap(\.members)
-                #expect(scan.names == members.map(\.name), "round \(round)")
-                #expect(scan.contents == members.map(\.bytes), "round \(round)")
+                #expect(scan.names == members.map(\.name), "\(input.name)")
+                #expect(scan.contents == members.map(\.bytes), "\(input.name)")
                 compared += 1
-            case .unsafeName, .unsupportedMember: #expect(scan.error == reading.error?.code, "round \(round)")
+            case .unsafeName, .unsupportedMember: #expect(scan.error == reading.error?.code, "\(input.name)")
             default: break
             }
         }
