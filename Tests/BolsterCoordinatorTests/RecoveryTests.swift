@@ -73,6 +73,20 @@ import Testing
         #expect(try run("old").isEmpty)
     }
 
+    @Test("Who takes a run over waits for the coordinator before, which may not have noticed")
+    func waits() throws {
+        func opening(_ state: String) throws -> Duration {
+            var settings = configuration(in: folder, state: state)
+            settings.takeoverWait = .seconds(1)
+            let began = ContinuousClock.now
+            _ = try Coordinator(settings)
+            return ContinuousClock.now - began
+        }
+        _ = try Coordinator(configuration(in: folder, state: "first"))
+        #expect(try opening("second") >= .seconds(1))
+        #expect(try opening("first") >= .seconds(1))
+    }
+
     @Test("A damaged copy is passed over for the one before it") func damagedCopy() throws {
         _ = try run()
         try output.write("ledger/99999999-000001.sqlite", Array("not a ledger, and long enough".utf8))

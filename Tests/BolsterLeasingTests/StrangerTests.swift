@@ -60,6 +60,28 @@ import Testing
         #expect(b.lease(ledger, at: .seconds(60))?.unit == grant.unit)
     }
 
+    @Test("A name is kept for a worker that reports, and free for another key once it is silent")
+    func silence() throws {
+        let ledger = TestLedger(plan: plan(shards: 1, stages: oneStage), generation: 1)
+        let (a, other) = (TestWorker("a", key: "A"), TestWorker("a", key: "B"))
+        a.greet(ledger)
+        let silent = Heartbeat(leases: [], samplesPerSecond: 0)
+        for second in stride(from: 2, through: 60, by: 2) {
+            _ = ledger.heartbeatReceived(silent, from: a.sender, now: .seconds(second))
+        }
+        guard case .refuse(let refusal) = other.greet(ledger, at: .seconds(61)) else {
+            return #expect(Bool(false))
+        }
+        #expect(refusal.reason == .nameTaken)
+        #expect(other.greet(ledger, at: .seconds(81)) == .welcome([]))
+    }
+
+    @Test("Epochs are in the order of their generations, then of their grants") func epochs() {
+        let ordered = [(1, 1), (1, 2), (1, 10), (2, 1), (10, 1)].map { Epoch(generation: $0.0, grant: $0.1) }
+        #expect(ordered.reversed().sorted() == ordered)
+        #expect(ordered.map { Epoch($0.description) } == ordered)
+    }
+
     @Test("A commit extends its lease") func commitExtends() throws {
         let (ledger, a, _, grant) = try held()
         _ = a.commit(grant, chunk: 0, to: ledger, at: .seconds(15))
