@@ -161,7 +161,8 @@ let package = Package(
         .testTarget(
             name: "BolsterStorageTests",
             dependencies: ["BolsterStorage", "BolsterCompression", "BolsterHTTP", "CZstd"],
-            exclude: ["Golden", "generate_signatures.py", "metadata_server.py"], swiftSettings: settings),
+            exclude: ["Golden", "generate_signatures.py", "metadata_server.py", "odd_server.py"],
+            swiftSettings: settings),
         .testTarget(
             name: "BolsterCoordinatorTests", dependencies: ["BolsterCoordinator"], swiftSettings: settings),
         .testTarget(name: "BolsterWorkerTests", dependencies: ["BolsterWorker"], swiftSettings: settings),
@@ -180,3 +181,13 @@ let package = Package(
         .testTarget(name: "BolsterProcessTests", dependencies: [], swiftSettings: settings),
     ]
 )
+
+// MARK: libFuzzer's program, for tools/fuzz/messages.sh alone: only a build with its runtime links it
+if Context.environment["BOLSTER_FUZZ"] != nil {
+    package.targets += [
+        .systemLibrary(name: "CFuzzer", path: "tools/fuzz/CFuzzer"),
+        .executableTarget(
+            name: "bolster-fuzz", dependencies: ["BolsterTestKit", "CFuzzer"], path: "tools/fuzz/Fuzz",
+            swiftSettings: settings),
+    ]
+}

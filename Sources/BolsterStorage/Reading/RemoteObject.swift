@@ -98,7 +98,7 @@ struct RemoteObject: Sendable {
                 head: { answer in
                     toSkip = answer.status == 206 ? 0 : range.lowerBound
                     sendsMore = answer.status != 206 && range.upperBound < identity.size
-                    mismatch = changed(answer)
+                    mismatch = wrong(answer, for: range)
                     return mismatch == nil
                 },
                 body: { piece in
@@ -134,10 +134,30 @@ struct RemoteObject: Sendable {
         return headers
     }
 
-    /// The error of an answer that is not of the version that was opened.
-    private func changed(_ answer: HTTPResponse) -> StorageError? {
-        guard let etag, let now = WebServer.etag(of: answer), now != etag else { return nil }
-        return changedWhileRead()
+    /// The error of an answer that is not of the version that was opened, or not of the bytes asked for. What
+    /// a server does not state cannot be compared.
+    private func wrong(_ answer: HTTPResponse, for range: Range<Int64>) -> StorageError? {
+        if let etag {
+            if let now = WebServer.etag(of: answer), now != etag { return changedWhileRead() }
+        } else if let now = answer.header("last-modified"), now != identity.version {
+            return changedWhileRead()
+        }
+        guard answer.status == 206 else {
+            let size = answer.header("content-length").flatMap { Int64($0) }
+            return size == nil || size == identity.size ? nil : changedWhileRead()
+        }
+        // "bytes 100-199/5000"; the size may be a star.
+        guard let stated = answer.header("content-range")?.dropFirst("bytes ".count).split(separator: "/"),
+            stated.count == 2, let start = stated[0].split(separator: "-").first.flatMap({ Int64($0) })
+        else { return nil }
+        if let size = Int64(stated[1]), size != identity.size { return changedWhileRead() }
+        guard start == range.lowerBound else {
+            return StorageError(
+                .failed, path: url,
+                "the server was asked for the bytes from \(range.lowerBound) and sends those from \(start); it "
+                    + "cannot be read in parts")
+        }
+        return nil
     }
 
     private func changedWhileRead() -> StorageError {
