@@ -23,7 +23,7 @@ package final class Coordinator: Sendable {
     }
 
     /// What the serving thread keeps between batches.
-    private struct Schedule {
+    struct Schedule {
         var progress: Duration = .zero
         var second: Duration = .zero
         /// When a frame that names a later generation is looked into again.
@@ -36,6 +36,11 @@ package final class Coordinator: Sendable {
         /// When the outcome was first seen, and whether an operator is waited for all the same.
         var over: (outcome: Outcome, at: Duration, staysUntilTold: Bool)?
         var stall: StallAlarm
+        /// Orders whose answers wait, and when another copy is tried for them.
+        var unanswered = UnansweredOrders()
+        var copyAgain: Duration = .zero
+        /// What was last found wrong with the allow-list.
+        var listProblem: String?
     }
 
     private static let tick: Duration = .milliseconds(100)
@@ -47,13 +52,13 @@ package final class Coordinator: Sendable {
     /// Claimed at this start.
     package let generation: UInt64
 
-    private let configuration: CoordinatorConfiguration
-    private let router: RouterSocket
-    private let journal: LedgerJournal
-    private let backup: LedgerBackup
-    private let announcement: Announcement?
+    let configuration: CoordinatorConfiguration
+    let router: RouterSocket
+    let journal: LedgerJournal
+    let backup: LedgerBackup
+    let announcement: Announcement?
     private let watch: FenceWatch
-    private let output: ObjectStore
+    let output: ObjectStore
     /// Taken by `run`, which owns it from then on.
     private let core: Mutex<CoordinatorCore?>
     private let lock: StateLock
@@ -112,7 +117,8 @@ package final class Coordinator: Sendable {
 
     /// An operator's order, from any thread: carried out within a tenth of a second or so.
     ///
-    /// - Parameter done: called once, on the serving thread, when the order is durable or refused.
+    /// - Parameter done: called once, on the serving thread, when the order is durable, here and in the output,
+    ///   or refused.
     package func order(_ request: OperatorRequest, done: @escaping @Sendable (OperatorReply) -> Void) {
         orders.append(OrderQueue.Order(request: request, done: done))
     }
@@ -129,7 +135,7 @@ package final class Coordinator: Sendable {
             lock.release()
         }
         var schedule = Schedule(
-            backup: configuration.backupEvery, stall: StallAlarm(patience: configuration.stallAfter))
+            backup: .zero, stall: StallAlarm(patience: configuration.stallAfter))
         var outcome: Outcome?
         try router.run(tick: Self.tick) { frames, isTick in
             try fence(watch.newer)
@@ -137,6 +143,7 @@ package final class Coordinator: Sendable {
             var batch = CoordinatorCore.Batch()
             core.received(frames, now: now, into: &batch)
             if isTick {
+                core.refusals.set(router.refusals)
                 outcome = ticked(&core, &schedule, now: now, into: &batch, progress)
                 keepUp(&schedule, now: now)
             }
@@ -151,41 +158,25 @@ package final class Coordinator: Sendable {
             try journal.write(
                 batch.changes, uses: isDue ? core.devices.takeFresh() : [], time: Self.wallClock)
             var answers = batch.answers
-            for order in orders.takeAll() {
-                let (reply, more) = try carryOut(order.request, &core, &schedule)
-                order.done(reply)
-                answers += more
+            let asked =
+                orders.takeAll().map { (UnansweredOrders.Asker.caller($0.done), $0.request) }
+                + batch.orders.map { (.peer($0.peer), $0.request) }
+            for (asker, request) in asked {
+                answers += try carryOut(request, from: asker, &core, &schedule, now: now)
             }
-            for (peer, request) in batch.orders {
-                let (reply, more) = try carryOut(request, &core, &schedule)
-                var batch = CoordinatorCore.Batch()
-                core.answer(.operatorReply(reply), to: peer, in: &batch)
-                answers += more + batch.answers
-            }
+            answers += answerOrders(&core, &schedule)
             if outcome != nil { router.stop() }
             return answers
         }
         progress(core.status(now: ContinuousClock.now - start, workersMax: configuration.workersInProgress))
         try journal.write([], uses: core.devices.takeFresh(), time: Self.wallClock)
         try backup.copy()
+        _ = answerOrders(&core, &schedule)
         return outcome ?? .stopped
     }
 
     /// Seconds since 1970.
-    private static var wallClock: Int64 { Int64(Date().timeIntervalSince1970) }
-
-    /// Returns once the order is durable, with what is to be told to workers.
-    private func carryOut(
-        _ request: OperatorRequest, _ core: inout CoordinatorCore, _ schedule: inout Schedule
-    ) throws -> (OperatorReply, [OutgoingFrame]) {
-        if request == .drain { schedule.over?.staysUntilTold = false }
-        var batch = CoordinatorCore.Batch()
-        let reply = try core.ordered(request, isOver: schedule.over != nil, into: &batch) { wrong in
-            try journal.commits(of: wrong.worker, since: wrong.since, stage: wrong.stage)
-        }
-        try journal.write(batch.changes, time: Self.wallClock)
-        return (reply, batch.answers)
-    }
+    static var wallClock: Int64 { Int64(Date().timeIntervalSince1970) }
 
     /// Nil while the run goes on.
     private func ticked(
@@ -214,9 +205,12 @@ package final class Coordinator: Sendable {
                         LogKey.count: "\(status.workersTotal)",
                     ])
             }
-            for refusal in router.takeRefusals() {
-                configuration.log.warning("a connection was refused", metadata: [LogKey.reason: "\(refusal)"])
+            if let problem = router.listProblem, problem != schedule.listProblem {
+                configuration.log.error(
+                    "the allow-list is damaged: those it does not name are not let in",
+                    metadata: [LogKey.reason: "\(problem)"])
             }
+            schedule.listProblem = router.listProblem
         }
         if schedule.over == nil, let end = end(core) {
             schedule.over = (end, now, configuration.staysWhenFinished && end != .drained)
@@ -253,7 +247,7 @@ package final class Coordinator: Sendable {
         }
     }
 
-    private func end(_ core: borrowing CoordinatorCore) -> Outcome? {
+    func end(_ core: borrowing CoordinatorCore) -> Outcome? {
         switch core.ledger.outcome {
         case .complete: .finished(quarantined: 0, blocked: 0)
         case .withQuarantine(let quarantined, let blocked):
@@ -264,7 +258,9 @@ package final class Coordinator: Sendable {
 
     /// What happens every few seconds or minutes.
     private func keepUp(_ schedule: inout Schedule, now: Duration) {
-        if now >= schedule.backup {
+        let isMissed = !schedule.unanswered.isEmpty && now >= schedule.copyAgain
+        if isMissed { schedule.copyAgain = now + configuration.copyAgainAfter }
+        if now >= schedule.backup || isMissed {
             schedule.backup = now + configuration.backupEvery
             backup.begin()
         }

@@ -35,6 +35,8 @@ package struct CoordinatorConfiguration: Sendable {
     package var workersInProgress: Int?
     /// Between two copies of the ledger to the output.
     package var backupEvery: Duration = .seconds(180)
+    /// Before another copy is tried for orders that wait for one.
+    package var copyAgainAfter: Duration = .seconds(5)
     /// Without a committed chunk for so long, a run that is not over is stalled.
     package var stallAfter = StallAlarm.patience
     /// Before a restored ledger is believed complete, so that an earlier coordinator notices that it is over.

@@ -1,4 +1,5 @@
 import BolsterLeasing
+import BolsterMessaging
 import Logging
 
 extension CoordinatorCore {
@@ -15,8 +16,8 @@ extension CoordinatorCore {
         if isOver, request != .drain {
             return OperatorReply(
                 refusal:
-                    "the run has just ended here: give the order on its state folder (--state) once this "
-                    + "coordinator is gone, then start it again")
+                    "the run has just ended here, and its workers have left: give the order on its state "
+                    + "folder (--state) once this coordinator is gone, then start it again")
         }
         switch request {
         case .drain: return drained(&batch)
@@ -24,6 +25,23 @@ extension CoordinatorCore {
         case .invalidate(let request): return invalidated(request, try commits(request), &batch)
         case .extend(let request): return extended(request, &batch)
         }
+    }
+
+    /// Refuses and counts an order of somebody who may not give any.
+    mutating func orderForbidden(_ request: OperatorRequest, _ peer: PeerID) -> OperatorReply {
+        refusals.add(.order, "\(request.name) from \(peer)")
+        return OperatorReply(
+            refusal:
+                "this key may not give orders: on the coordinator's machine, "
+                + "`bolster keys allow \(peer.key ?? "KEY") --operator --name NAME --list LIST` allows it to, "
+                + "within a second")
+    }
+
+    /// A run that had ended goes on.
+    mutating func reopened(now: Duration) {
+        log.notice("the run has work again and goes on")
+        // What was silent was the end.
+        lastCommit = now
     }
 
     private mutating func drained(_ batch: inout Batch) -> OperatorReply {
@@ -76,5 +94,16 @@ extension CoordinatorCore {
 
     private func unknown(stage: String) -> String {
         "this run has no stage \(stage); it has " + ledger.plan.stages.map(\.name).joined(separator: ", ")
+    }
+}
+
+extension OperatorRequest {
+    fileprivate var name: String {
+        switch self {
+        case .drain: "drain"
+        case .retry: "retry"
+        case .invalidate: "invalidate"
+        case .extend: "extend"
+        }
     }
 }

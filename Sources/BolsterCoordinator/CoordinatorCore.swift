@@ -14,9 +14,6 @@ package struct CoordinatorCore: ~Copyable {
         package init() {}
     }
 
-    /// Log lines about frames that cannot be read, within one second.
-    private static let complaintsMax = 10
-
     package var ledger: LeaseLedger
     /// Without a commit for so long, the status says that the run is stalled.
     package var stallAfter = StallAlarm.patience
@@ -28,12 +25,14 @@ package struct CoordinatorCore: ~Copyable {
     private var meter = RateMeter()
     var devices = DeviceMeter()
     /// When a chunk last counted.
-    private var lastCommit: Duration
-    private var complaints = 0
-    private(set) var framesRefused = 0
+    var lastCommit: Duration
+    var refusals = RefusalTally()
+    private var refusedDevices = RefusedDevices()
     private let started: Duration
     /// A frame told of a coordinator of this later generation; whether there is one, the output knows.
     package private(set) var supersededBy: UInt64?
+    /// Frames that told so.
+    private var rumours = 0
 
     package init(ledger: consuming LeaseLedger, welcome: Welcome, log: Logger, now: Duration) {
         self.ledger = ledger
@@ -47,11 +46,8 @@ package struct CoordinatorCore: ~Copyable {
 
     /// There is no such coordinator: whoever said so was wrong, or lied.
     package mutating func rumourDenied() {
-        log.warning(
-            "a frame names a generation that nobody has claimed",
-            metadata: [LogKey.generation: "\(supersededBy ?? 0)"])
-        framesRefused += 1
-        supersededBy = nil
+        refusals.add(.generation, count: rumours, "nobody has claimed generation \(supersededBy ?? 0)")
+        (supersededBy, rumours) = (nil, 0)
     }
 
     /// Applies every frame of a batch, in order.
@@ -61,23 +57,25 @@ package struct CoordinatorCore: ~Copyable {
                 let message = try WorkerFrame.decode(frame.bytes)
                 guard message.generation <= ledger.generation else {
                     supersededBy = message.generation
+                    rumours += 1
                     continue
                 }
                 apply(message, from: frame.peer, now: now, into: &batch)
             } catch {
-                framesRefused += 1
-                complain("a frame was refused", frame.peer, error.description)
                 // The other side can only act on a wrong version; noise gets no answer.
-                if case .version = error.code {
-                    answer(.refused(Refusal(.version, error.message)), to: frame.peer, in: &batch)
+                guard case .version = error.code else {
+                    refusals.add(.unreadable, "\(frame.peer): \(error)")
+                    continue
                 }
+                refusals.add(.version, "\(frame.peer): \(error)")
+                answer(.refused(Refusal(.version, error.message)), to: frame.peer, in: &batch)
             }
         }
     }
 
     /// Once a second or so: deadlines, and how fast it goes.
     package mutating func ticked(now: Duration, into batch: inout Batch) {
-        complaints = 0
+        refusals.tell(log, now: now)
         let changes = ledger.ticked(now: now)
         for case .ended(let unit, let epoch) in changes {
             log.warning(
@@ -99,6 +97,8 @@ package struct CoordinatorCore: ~Copyable {
         status.uses = devices.uses(stages: status.stages.map(\.stage))
         status.devices = devices.devices(connected: ledger.devicesConnected(now: now))
         status.silent = now - lastCommit
+        status.refused = refusals.counts
+        status.refusedDevices = refusedDevices.list(now: now)
         status.isStalled = status.state != .finished && status.silent >= stallAfter
         return status
     }
@@ -159,17 +159,16 @@ package struct CoordinatorCore: ~Copyable {
         switch ledger.helloReceived(hello, from: sender, now: now) {
         case .welcome(let changes):
             batch.changes += changes
+            let isNew = peers[sender.worker] != peer
             if peers.count < LeaseLedger.workersMax || peers[sender.worker] != nil {
                 peers[sender.worker] = peer
             }
-            log.info(
-                "a worker has come",
+            log.log(
+                level: isNew ? .info : .debug, "a worker has come",
                 metadata: [LogKey.worker: "\(sender.worker)", LogKey.host: "\(hello.host)"])
             answer(.welcome(welcome), to: peer, in: &batch)
         case .refuse(let refusal):
-            log.warning(
-                "a worker was refused",
-                metadata: [LogKey.worker: "\(sender.worker)", LogKey.reason: "\(refusal.message)"])
+            refusals.add(.hello, "\(peer) as \(sender.worker): \(refusal.message)")
             answer(.refused(refusal), to: peer, in: &batch)
         }
     }
@@ -205,6 +204,7 @@ package struct CoordinatorCore: ~Copyable {
         case .journal(let change, let unitDone):
             batch.changes.append(change)
             lastCommit = now
+            refusedDevices.committed(sender, stage: commit.unit.stage)
             devices.committed(
                 stage: commit.unit.stage, device: ledger.deviceType(of: sender.worker) ?? "unknown",
                 samples: commit.result.samples, time: commit.deviceTime)
@@ -217,13 +217,10 @@ package struct CoordinatorCore: ~Copyable {
         case .acknowledge(let unitDone):
             answer(.committed(commit.epoch, chunk: chunk, unitDone: unitDone), to: peer, in: &batch)
         case .refuse(let reason, let message):
-            log.warning(
-                "a commit was refused",
-                metadata: [
-                    LogKey.unit: "\(commit.unit)", LogKey.worker: "\(sender.worker)",
-                    LogKey.chunk: "\(chunk)",
-                    LogKey.reason: "\(message)",
-                ])
+            if let kind = RefusalKind(reason) {
+                refusals.add(
+                    kind, "chunk \(chunk) of \(commit.unit) from \(sender.worker), \(peer): \(message)")
+            }
             answer(.commitRefused(commit.epoch, chunk: chunk, reason, message: message), to: peer, in: &batch)
         }
     }
@@ -234,8 +231,12 @@ package struct CoordinatorCore: ~Copyable {
         switch ledger.failReceived(fail, from: sender, now: now) {
         case .journal(let changes, let attempts, let quarantined):
             batch.changes += changes
+            let isDevice = fail.blame == .device
+            if isDevice { refusedDevices.append(sender, ledger.hello(of: sender.worker), fail, now: now) }
             log.error(
-                quarantined ? "a unit is quarantined" : "a unit has failed",
+                isDevice
+                    ? "a device answers wrongly and gets no more leases of the stage"
+                    : quarantined ? "a unit is quarantined" : "a unit has failed",
                 metadata: [
                     LogKey.unit: "\(fail.unit)", LogKey.worker: "\(sender.worker)",
                     LogKey.attempts: "\(attempts)",
@@ -251,11 +252,5 @@ package struct CoordinatorCore: ~Copyable {
     package func answer(_ message: CoordinatorMessage, to peer: PeerID, in batch: inout Batch) {
         let frame = CoordinatorFrame(generation: ledger.generation, message: message)
         batch.answers.append(OutgoingFrame(peer: peer, bytes: frame.encode()))
-    }
-
-    private mutating func complain(_ text: Logger.Message, _ peer: PeerID, _ reason: String) {
-        complaints += 1
-        guard complaints <= Self.complaintsMax else { return }
-        log.warning(text, metadata: [LogKey.peer: "\(peer)", LogKey.reason: "\(reason)"])
     }
 }

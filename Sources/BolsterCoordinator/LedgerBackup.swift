@@ -19,7 +19,15 @@ final class LedgerBackup: Sendable {
     private let output: ObjectStore
     private let generation: UInt64
     private let log: Logger
-    private let progress = Mutex((isRunning: false, made: 0))
+    private struct Progress {
+        var isRunning = false
+        /// The latest copy that somebody wants, was begun, and is in the output.
+        var wanted = 0
+        var begun = 0
+        var done = 0
+    }
+
+    private let progress = Mutex(Progress())
 
     init(database: String, output: ObjectStore, generation: UInt64, log: Logger) {
         self.database = database
@@ -28,31 +36,46 @@ final class LedgerBackup: Sendable {
         self.log = log
     }
 
-    /// Begins a copy, unless one is under way. A failure is logged: the run itself is not in danger.
-    func begin() {
-        let isFree = progress.withLock { progress in
+    /// Copies of this number and below are in the output, or a later one is.
+    var done: Int { progress.withLock { $0.done } }
+
+    /// Begins a copy of what is durable now, and returns its number; after one that is under way, which may
+    /// have read the ledger before. A failure is logged: the run itself is not in danger.
+    @discardableResult
+    func begin() -> Int {
+        let (number, isFree) = progress.withLock { progress in
             defer { progress.isRunning = true }
-            return !progress.isRunning
+            progress.wanted = progress.begun + 1
+            return (progress.wanted, !progress.isRunning)
         }
-        guard isFree else { return }
+        guard isFree else { return number }
         let thread = Thread { [self] in
-            do {
-                try copy()
-            } catch {
-                log.error(
-                    "the ledger could not be copied to the output", metadata: [LogKey.reason: "\(error)"])
+            while isWanted {
+                do {
+                    try copy()
+                } catch {
+                    log.error(
+                        "the ledger could not be copied to the output", metadata: [LogKey.reason: "\(error)"])
+                }
             }
-            progress.withLock { $0.isRunning = false }
         }
         thread.name = "ledger-backup"
         thread.start()
+        return number
+    }
+
+    private var isWanted: Bool {
+        progress.withLock { progress in
+            progress.isRunning = progress.begun < progress.wanted
+            return progress.isRunning
+        }
     }
 
     /// Makes a copy now, on this thread.
     func copy() throws {
         let number = progress.withLock { progress in
-            progress.made += 1
-            return progress.made
+            progress.begun += 1
+            return progress.begun
         }
         let temporary = "\(database).copy-\(number)"
         defer { unlink(temporary) }
@@ -72,6 +95,7 @@ final class LedgerBackup: Sendable {
         }
         let name = Self.name(generation: generation, number: number)
         try upload(temporary, as: name)
+        progress.withLock { $0.done = max($0.done, number) }
         log.debug("the ledger is copied to the output", metadata: [LogKey.backup: "\(name)"])
         for old in try output.list(prefix: "ledger/").filter({ $0.hasSuffix(".sqlite") }).dropLast(Self.kept)
         {

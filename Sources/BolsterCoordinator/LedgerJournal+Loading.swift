@@ -5,7 +5,7 @@ import GRDB
 extension LedgerJournal {
     /// Makes a ledger of the rows. Leases that lived when the last coordinator ended live on, with a fresh
     /// deadline: their workers have gone on meanwhile.
-    func load(into ledger: inout LeaseLedger, now: Duration) throws(CoordinatorError) {
+    package func load(into ledger: inout LeaseLedger, now: Duration) throws(CoordinatorError) {
         do {
             let names = Dictionary(uniqueKeysWithValues: keys.stages.map { ($1, $0) })
             // The queue's closure cannot take the noncopyable ledger, so rows come out in pages.

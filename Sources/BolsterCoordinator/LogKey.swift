@@ -7,6 +7,7 @@ enum LogKey {
     static let epoch = "epoch"
     static let chunk = "chunk"
     static let reason = "reason"
+    static let kind = "kind"
     static let peer = "peer"
     static let generation = "generation"
     static let endpoint = "endpoint"

@@ -11,7 +11,13 @@ package final class AllowList: Sendable {
     private struct State {
         var stamp: KeyFile.Stamp?
         var keys: Set<String> = []
+        var operators: Set<String> = []
         var problem: String?
+
+        mutating func set(_ allowed: [AllowedKey]) {
+            keys = Set(allowed.map(\.key.text))
+            operators = Set(allowed.filter(\.isOperator).map(\.key.text))
+        }
     }
 
     private let state: Mutex<State>
@@ -19,15 +25,19 @@ package final class AllowList: Sendable {
     /// Reads the list once, so that a wrong path is an error at the start.
     package init(path: String) throws(MessagingError) {
         self.path = path
-        let keys = try KeyStore.allowedKeys(at: path)
-        let stamp = KeyFile.stamp(path)
-        state = Mutex(State(stamp: stamp, keys: Set(keys.map(\.key.text)), problem: nil))
+        var state = State()
+        state.stamp = KeyFile.stamp(path)
+        state.set(try KeyStore.allowedKeys(at: path))
+        self.state = Mutex(state)
     }
 
     /// What is wrong with the list as it stands now, nil when all is well.
     package var problem: String? { state.withLock { $0.problem } }
 
     func contains(_ key: String) -> Bool { state.withLock { $0.keys.contains(key) } }
+
+    /// May give orders: drain, retry, invalidate, extend.
+    func isOperator(_ key: String) -> Bool { state.withLock { $0.operators.contains(key) } }
 
     /// Looks at the file (one `stat`) and reads it when it is another than before.
     func reloadIfChanged() {
@@ -39,10 +49,10 @@ package final class AllowList: Sendable {
             state.stamp = stamp
             do throws(MessagingError) {
                 let (allowed, mistakes) = KeyStore.parseAllowList(try KeyFile.read(path, forbidding: 0o022))
-                state.keys = Set(allowed.map(\.key.text))
+                state.set(allowed)
                 state.problem = mistakes.isEmpty ? nil : "\(path): " + mistakes.joined(separator: "; ")
             } catch {
-                state.keys = []
+                state.set([])
                 state.problem = error.description
             }
         }

@@ -1,7 +1,12 @@
 /// The stated maximum of everything that waits or travels here.
 package enum MessagingLimits {
-    /// The longest frame either side sends or takes. libzmq drops the connection of a peer that sends more.
+    /// The longest frame either side sends or takes.
     package static let frameBytesMax = 1 << 20
+    /// What CURVE adds to a frame, and some more.
+    static let curveBytes = 64
+    /// A router reads frames up to here, so that it can say who sent one that is too long. libzmq closes the
+    /// connection of a peer that announces a longer one, without a word.
+    static let frameBytesReadMax = 4 * frameBytesMax
     /// How many frames a router hands to its owner at once.
     package static let batchFramesMax = 4_096
     /// A batch ends early once it holds this many bytes.
@@ -12,8 +17,6 @@ package enum MessagingLimits {
     package static let routerReceiveFramesMax = 256
     /// Answers to one peer that libzmq keeps while that peer does not read.
     package static let routerSendFramesMax = 1_024
-    /// Refusals kept for the log until somebody takes them.
-    package static let refusalsMax = 64
 }
 
 /// Who sent a frame.
@@ -61,7 +64,7 @@ package struct OutgoingFrame: Sendable {
     }
 }
 
-/// What a router let in, sent and dropped since it was made.
+/// What a router let in and sent since it was made, and what it could not send.
 package struct RouterCounters: Sendable, Equatable {
     package var received = 0
     package var sent = 0
@@ -69,12 +72,13 @@ package struct RouterCounters: Sendable, Equatable {
     package var unreachable = 0
     /// Answers to a peer that does not read and whose queue is full.
     package var congested = 0
-    /// Messages of other than one frame.
-    package var malformed = 0
-    /// Frames from a connection whose key has left the allow-list since it was opened.
-    package var revoked = 0
-    /// Connections refused for their key.
-    package var strangers = 0
+
+    static func += (left: inout RouterCounters, right: RouterCounters) {
+        left.received += right.received
+        left.sent += right.sent
+        left.unreachable += right.unreachable
+        left.congested += right.congested
+    }
 }
 
 /// What a dealer sent, received and could not place since it was made.

@@ -14,7 +14,7 @@ final class KeyAuthenticator: Sendable {
     private let allowed: AllowList
     private let wake: WakeEvent
     private let stopping = Mutex(false)
-    private let refused = Mutex<(count: Int, latest: [String])>((0, []))
+    private let refused = Mutex(RouterRefusals.Tally())
     private let thread: Mutex<NamedThread?> = Mutex(nil)
 
     init(_ allowed: AllowList, in context: ZMQContext) throws(MessagingError) {
@@ -31,16 +31,8 @@ final class KeyAuthenticator: Sendable {
         thread.withLock { $0 = started }
     }
 
-    /// How many connections were refused.
-    var refusals: Int { refused.withLock { $0.count } }
-
-    /// What to tell of refusals since the last call, `MessagingLimits.refusalsMax` at most.
-    func takeRefusals() -> [String] {
-        refused.withLock { refused in
-            defer { refused.latest = [] }
-            return refused.latest
-        }
-    }
+    /// Connections refused for their key.
+    var refusals: RouterRefusals.Tally { refused.withLock { $0 } }
 
     /// Ends the thread and waits for it.
     func stop() {
@@ -103,7 +95,7 @@ final class KeyAuthenticator: Sendable {
     private func note(_ refusal: String) {
         refused.withLock { refused in
             refused.count += 1
-            if refused.latest.count < MessagingLimits.refusalsMax { refused.latest.append(refusal) }
+            refused.latest = refusal
         }
     }
 }

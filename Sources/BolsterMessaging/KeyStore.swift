@@ -4,8 +4,10 @@ import Glibc
 ///
 ///     secret file (mode 0600)   bolster-secret-key <40 characters of Z85>
 ///     public file               bolster-public-key <40 characters of Z85>
-///     allow-list                <40 characters of Z85> <name>         one line for each key
+///     allow-list                <40 characters of Z85> <name>                one line for each key
+///                               <40 characters of Z85> +operator <name>      one that may give orders
 ///
+/// A list without the mark, as every one before there was a mark, admits workers and nobody who gives orders.
 /// A line that begins with "#" is a comment; no key does, for its first five characters would say more
 /// than 32 bits.
 package enum KeyStore {
@@ -58,6 +60,22 @@ package enum KeyStore {
 package struct AllowedKey: Sendable, Equatable {
     package let key: CurveKey
     package let name: String
+    /// May give orders to the coordinator.
+    package let isOperator: Bool
+
+    package init(key: CurveKey, name: String, isOperator: Bool = false) {
+        self.key = key
+        self.name = name
+        self.isOperator = isOperator
+    }
+
+    static let operatorMark = "+operator"
+
+    /// Its line in the list: key, mark, name, as far as there are such.
+    package var line: String {
+        ([key.text] + (isOperator ? [Self.operatorMark] : []) + (name.isEmpty ? [] : [name]))
+            .joined(separator: " ")
+    }
 }
 
 extension KeyStore {
@@ -74,7 +92,10 @@ extension KeyStore {
                 mistakes.append("line \(index + 1) does not begin with a key of 40 characters")
                 continue
             }
-            allowed.append(AllowedKey(key: key, name: words.count > 1 ? String(words[1]) : ""))
+            var name = words.count > 1 ? words[1] : ""
+            let isOperator = name.split(separator: " ", maxSplits: 1).first ?? "" == AllowedKey.operatorMark
+            if isOperator { name = name.dropFirst(AllowedKey.operatorMark.count + 1) }
+            allowed.append(AllowedKey(key: key, name: String(name), isOperator: isOperator))
         }
         return (allowed, mistakes)
     }
@@ -86,15 +107,22 @@ extension KeyStore {
         throw MessagingError(.badKeyFile, "\(mistake); correct or remove it", evidence: path)
     }
 
-    /// Adds a key, or renames it when it is there; makes the file when there is none.
-    package static func allow(_ key: CurveKey, name: String, in path: String) throws(MessagingError) {
-        guard !name.contains(where: \.isNewline) else {
-            throw MessagingError(.badKeyFile, "a name is one line of text", evidence: name)
+    /// Adds a key, or changes name and rights of one that is there; makes the file when there is none.
+    @discardableResult
+    package static func allow(
+        _ key: CurveKey, name: String, isOperator: Bool = false, in path: String
+    ) throws(MessagingError) -> AllowedKey {
+        guard !name.contains(where: \.isNewline), !name.hasPrefix("+"), !name.hasPrefix(" ") else {
+            throw MessagingError(
+                .badKeyFile, "a name is one line of text that does not begin with a plus or a space",
+                evidence: name)
         }
+        let allowed = AllowedKey(key: key, name: name, isOperator: isOperator)
         try edit(path, creating: true) { keys in
             keys.removeAll { $0.key == key }
-            keys.append(AllowedKey(key: key, name: name))
+            keys.append(allowed)
         }
+        return allowed
     }
 
     /// Removes the keys with this name or text, and says which they were.
@@ -125,7 +153,7 @@ extension KeyStore {
         var keys: [AllowedKey] = []
         if access(path, F_OK) == 0 || !creating { keys = try allowedKeys(at: path) }
         change(&keys)
-        let lines = keys.map { $0.name.isEmpty ? "\($0.key.text)\n" : "\($0.key.text) \($0.name)\n" }
+        let lines = keys.map { $0.line + "\n" }
         try KeyFile.write(path, "# name after key; edit with `bolster keys`\n" + lines.joined(), mode: 0o600)
     }
 }

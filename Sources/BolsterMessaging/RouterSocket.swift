@@ -13,6 +13,7 @@ import Synchronization
 ///   (ZMQ_ROUTER_MANDATORY).
 /// * No key, no frame: with security every frame carries the key its sender proved to own, and a key that
 ///   is taken off the allow-list is silenced within one tick, its connection open or not.
+/// * What it does not let through is counted by reason (`RouterRefusal`).
 package final class RouterSocket: Sendable {
     /// Where it really listens; the port chosen where the endpoint asked for any.
     package let endpoint: String
@@ -22,9 +23,15 @@ package final class RouterSocket: Sendable {
     private let authenticator: KeyAuthenticator?
 
     private struct State: ~Copyable {
-        var socket: ZMQSocket?
+        var sockets: Sockets?
         var stopping = false
         var counters = RouterCounters()
+        var refusals = RouterRefusals()
+    }
+
+    private struct Sockets: ~Copyable {
+        let router: ZMQSocket
+        var monitor: ConnectionMonitor
     }
 
     private let state: Mutex<State>
@@ -51,9 +58,9 @@ package final class RouterSocket: Sendable {
             authenticator = nil
         }
         do throws(MessagingError) {
-            let socket = try Self.boundSocket(endpoint, security, in: context)
-            self.endpoint = try socket.boundEndpoint()
-            state = Mutex(State(socket: consume socket))
+            let sockets = try Self.bind(endpoint, security, in: context)
+            self.endpoint = try sockets.router.boundEndpoint()
+            state = Mutex(State(sockets: consume sockets))
         } catch {
             authenticator?.stop()
             throw error
@@ -64,15 +71,24 @@ package final class RouterSocket: Sendable {
         authenticator?.stop()
     }
 
-    package var counters: RouterCounters {
-        var counters = state.withLock { $0.counters }
-        counters.strangers = authenticator?.refusals ?? 0
-        return counters
+    package var counters: RouterCounters { state.withLock { $0.counters } }
+
+    /// What was not let through since it was made.
+    package var refusals: RouterRefusals {
+        var refusals = state.withLock { $0.refusals }
+        if let strangers = authenticator?.refusals {
+            refusals.add(.stranger, strangers.count, latest: strangers.latest)
+        }
+        return refusals
     }
 
-    /// What the log should say of refused connections and of the allow-list; forgotten by this call.
-    package func takeRefusals() -> [String] {
-        (authenticator?.takeRefusals() ?? []) + (security?.allowed.problem.map { [$0] } ?? [])
+    /// What is wrong with the allow-list as it stands now, nil when all is well.
+    package var listProblem: String? { security?.allowed.problem }
+
+    /// Whether a peer's key is marked as an operator's; without keys this machine's users all are.
+    package func isOperator(_ peer: PeerID) -> Bool {
+        guard let security else { return true }
+        return peer.key.map(security.allowed.isOperator) ?? false
     }
 
     /// Ends `run`, from any thread; a `run` that has not begun returns at once.
@@ -89,49 +105,62 @@ package final class RouterSocket: Sendable {
     package func run(
         tick: Duration, onBatch: (_ frames: [IncomingFrame], _ isTick: Bool) throws -> [OutgoingFrame]
     ) throws {
-        guard let socket = state.withLock({ $0.socket.take() }) else {
+        guard var sockets = state.withLock({ $0.sockets.take() }) else {
             preconditionFailure("a RouterSocket runs once")
         }
         defer { authenticator?.stop() }
         let clock = ContinuousClock()
         var nextTick = clock.now + tick
         while !state.withLock({ $0.stopping }) {
-            let awakening = try socket.sleep(writing: false, wake: wake, timeout: nextTick - clock.now)
+            let awakening = try sockets.router.sleep(
+                writing: false, wake: wake, timeout: nextTick - clock.now)
             let isTick = clock.now >= nextTick
             if isTick {
                 nextTick = clock.now + tick
                 security?.allowed.reloadIfChanged()
             }
-            let frames = awakening.readable ? try receiveBatch(socket) : []
+            let frames = awakening.readable || isTick ? try receiveBatch(&sockets) : []
             guard isTick || !frames.isEmpty else { continue }
-            try send(try onBatch(frames, isTick), through: socket)
+            try send(try onBatch(frames, isTick), through: sockets.router)
         }
     }
 
-    private func receiveBatch(_ socket: borrowing ZMQSocket) throws(MessagingError) -> [IncomingFrame] {
+    private func receiveBatch(_ sockets: inout Sockets) throws(MessagingError) -> [IncomingFrame] {
         var frames: [IncomingFrame] = []
-        var counted = RouterCounters()
+        var refusals = RouterRefusals()
+        var connections: Set<Int32> = []
         var bytes = 0
         var message = ZMQMessage()
         // Bounded by messages read, not frames kept: a flood of malformed ones must not hold the thread.
         for _ in 0..<MessagingLimits.batchFramesMax where bytes < MessagingLimits.batchBytesMax {
-            guard try message.receive(from: socket) else { break }
+            guard try message.receive(from: sockets.router) else { break }
             let routingID = message.bytes
-            guard message.hasMore, try message.receive(from: socket) else { continue }
-            let body = message.bytes
-            bytes += body.count
-            let key = message.userID
+            guard message.hasMore, try message.receive(from: sockets.router) else { continue }
+            let count = message.count
+            let peer = PeerID(routingID: routingID, key: message.userID)
+            bytes += count
+            connections.insert(message.connection)
             if message.hasMore {
-                while message.hasMore { guard try message.receive(from: socket) else { break } }
-                counted.malformed += 1
-            } else if let security, !(key.map(security.allowed.contains) ?? false) {
-                counted.revoked += 1
+                while message.hasMore { guard try message.receive(from: sockets.router) else { break } }
+                refusals.add(.severalParts, latest: "\(peer)")
+            } else if count > MessagingLimits.frameBytesMax {
+                refusals.add(.oversized, latest: "\(count) bytes from \(peer)")
+            } else if let security, !(peer.key.map(security.allowed.contains) ?? false) {
+                refusals.add(.revoked, latest: "\(peer)")
             } else {
-                frames.append(IncomingFrame(peer: PeerID(routingID: routingID, key: key), bytes: body))
+                frames.append(IncomingFrame(peer: peer, bytes: message.bytes))
             }
         }
-        counted.received = frames.count
-        add(counted)
+        let findings = try sockets.monitor.look(heard: connections)
+        refusals.add(
+            .handshake, findings.failedHandshakes, latest: "no key, the wrong server key, or no ZeroMQ")
+        refusals.add(
+            .cut, findings.cut,
+            latest: "over \(MessagingLimits.frameBytesReadMax) bytes in one frame, or nothing at all")
+        state.withLock {
+            $0.counters.received += frames.count
+            $0.refusals += refusals
+        }
         return frames
     }
 
@@ -151,25 +180,15 @@ package final class RouterSocket: Sendable {
                 counted.sent += 1
             }
         }
-        add(counted)
+        state.withLock { $0.counters += counted }
     }
 
-    private func add(_ counted: RouterCounters) {
-        state.withLock {
-            $0.counters.received += counted.received
-            $0.counters.sent += counted.sent
-            $0.counters.unreachable += counted.unreachable
-            $0.counters.congested += counted.congested
-            $0.counters.malformed += counted.malformed
-            $0.counters.revoked += counted.revoked
-        }
-    }
-
-    private static func boundSocket(
+    private static func bind(
         _ endpoint: Endpoint, _ security: ServerSecurity?, in context: ZMQContext
-    ) throws(MessagingError) -> ZMQSocket {
+    ) throws(MessagingError) -> Sockets {
         let socket = try ZMQSocket.open(.router, in: context)
         try socket.setCommonOptions(endpoint)
+        try socket.set(ZMQ_MAXMSGSIZE, long: Int64(MessagingLimits.frameBytesReadMax))
         try socket.set(ZMQ_ROUTER_HANDOVER, 1)
         try socket.set(ZMQ_ROUTER_MANDATORY, 1)
         try socket.set(ZMQ_RCVHWM, Int32(MessagingLimits.routerReceiveFramesMax))
@@ -180,8 +199,9 @@ package final class RouterSocket: Sendable {
             try socket.set(ZMQ_CURVE_SECRETKEY, bytes: security.keys.secretKey.bytes)
             try socket.set(ZMQ_ZAP_DOMAIN, bytes: Array(KeyAuthenticator.domain.utf8))
         }
+        let monitor = try ConnectionMonitor(of: socket, in: context)
         guard zmq_bind(socket.handle, endpoint.text) == 0 else { throw .binding(endpoint.text) }
-        return socket
+        return Sockets(router: socket, monitor: monitor)
     }
 }
 

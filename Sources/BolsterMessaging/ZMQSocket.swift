@@ -100,7 +100,7 @@ struct ZMQSocket: ~Copyable, @unchecked Sendable {
 
     /// What every socket of ours sets: bounds, dead peers noticed, no wait at the end.
     func setCommonOptions(_ endpoint: Endpoint) throws(MessagingError) {
-        try set(ZMQ_MAXMSGSIZE, long: Int64(MessagingLimits.frameBytesMax))
+        try set(ZMQ_MAXMSGSIZE, long: Int64(MessagingLimits.frameBytesMax + MessagingLimits.curveBytes))
         try set(ZMQ_HANDSHAKE_IVL, 10_000)
         try set(ZMQ_TCP_KEEPALIVE, 1)
         try set(ZMQ_TCP_KEEPALIVE_IDLE, 60)
@@ -159,6 +159,15 @@ struct ZMQMessage: ~Copyable {
             guard let data = zmq_msg_data(&message) else { return [] }
             return [UInt8](UnsafeRawBufferPointer(start: data, count: zmq_msg_size(&message)))
         }
+    }
+
+    var count: Int {
+        mutating get { zmq_msg_size(&message) }
+    }
+
+    /// The descriptor of the connection it came through; negative where it came through none.
+    var connection: Int32 {
+        mutating get { zmq_msg_get(&message, ZMQ_SRCFD) }
     }
 
     /// What the authentication handler said of the sender, nil without authentication.

@@ -17,6 +17,7 @@ struct PrometheusText {
         addRun(status, estimate)
         addWorkers(status)
         addDevices(status, prices)
+        addRefusals(status)
     }
 
     private mutating func addStages(_ status: StatusReply, _ estimate: RunEstimate) {
@@ -98,6 +99,18 @@ struct PrometheusText {
             "cost_total", .counter, "What the held device time costs at the prices given.",
             status.devices.compactMap { device in
                 prices.cost(of: device.device, device.held).map { ([("device", device.device)], $0) }
+            })
+    }
+
+    private mutating func addRefusals(_ status: StatusReply) {
+        // All kinds from the start, so that the first of a kind is an increase.
+        add(
+            "refused_total", .counter, "Connections, frames and what they asked for that were refused.",
+            RefusalKind.allCases.map { ([("kind", $0.rawValue)], Double(status.refused[$0] ?? 0)) })
+        add(
+            "devices_refused", .gauge, "Devices whose probe was wrong, by worker and stage.",
+            status.refusedDevices.map {
+                ([("worker", $0.worker.name), ("device", $0.device), ("stage", $0.stage)], 1)
             })
     }
 

@@ -48,6 +48,16 @@ struct StatusDocument: Encodable {
         let cost: OrNull<Double>
     }
 
+    struct Refused: Encodable {
+        let kind: String
+        let count: Int
+    }
+
+    struct RefusedDevice: Encodable {
+        let worker, host, device, stage, message: String
+        let ago: Double
+    }
+
     let run, state, version: String
     let running, silent, fraction, heldSeconds: Double
     let remaining, cost: OrNull<Double>
@@ -58,6 +68,9 @@ struct StatusDocument: Encodable {
     let workers: Workers
     let uses: [Use]
     let devices: [Device]
+    /// What was refused at all.
+    let refused: [Refused]
+    let refusedDevices: [RefusedDevice]
     /// What a POST must carry; null where there is no page.
     let csrf: OrNull<String>
 
@@ -86,6 +99,14 @@ struct StatusDocument: Encodable {
             Device(
                 device: device.device, connected: device.connected, heldSeconds: device.held.seconds,
                 cost: OrNull(prices.cost(of: device.device, device.held)))
+        }
+        refused = RefusalKind.allCases.compactMap { kind in
+            status.refused[kind].flatMap { $0 > 0 ? Refused(kind: kind.rawValue, count: $0) : nil }
+        }
+        refusedDevices = status.refusedDevices.map {
+            RefusedDevice(
+                worker: $0.worker.name, host: $0.host, device: $0.device, stage: $0.stage,
+                message: $0.message, ago: $0.ago.seconds)
         }
         heldSeconds = devices.reduce(0) { $0 + $1.heldSeconds }
         let costs = devices.compactMap(\.cost.value)

@@ -25,15 +25,19 @@ struct CoordinatorOptions: ParsableArguments {
 
     /// The address, and the keys to use there. A rendezvous that is not there yet is waited for.
     ///
-    /// - Parameter patience: how long to wait for a coordinator to appear.
+    /// - Parameters:
+    ///   - patience: how long to wait for a coordinator to appear.
+    ///   - evenIfOver: where the run's coordinator was, or still is, also when the run is over.
     /// - Returns: nil where the run is over, as the rendezvous says.
-    func locate(patience: Duration) throws -> (endpoint: String, security: ClientSecurity?)? {
+    func locate(
+        patience: Duration, evenIfOver: Bool = false
+    ) throws -> (endpoint: String, security: ClientSecurity?)? {
         if let coordinator { return (coordinator, try keys.security()) }
         let folder = absolutePath(rendezvous ?? "")
         let start = ContinuousClock.now
         while true {
             let found = try Rendezvous.read(from: folder)
-            if let found, found.state == .running {
+            if let found, found.state == .running || evenIfOver {
                 return (found.address, try keys.security(serverKey: found.serverKey))
             }
             let waited = ContinuousClock.now - start

@@ -10,13 +10,16 @@ struct Keys: ParsableCommand {
 
               bolster keys new coordinator.key       on the coordinator's machine
               bolster keys new worker.key            once for all workers, or once for each
+              bolster keys new operator.key          for the person who gives orders
               bolster keys allow worker.key.pub --list allowed --name worker
+              bolster keys allow operator.key.pub --list allowed --name me --operator
 
               bolster coordinate … --key coordinator.key --allow allowed
               bolster work … --key worker.key --server-key coordinator.key.pub
 
             The file without .pub is the secret half: it is made with mode 0600 and read with no other. \
-            A running coordinator sees changes of the list within a second.
+            A running coordinator sees changes of the list within a second. Every allowed key may work and ask \
+            for the status; drain, retry, invalidate and extend are taken from an operator's key alone.
             """,
         subcommands: [New.self, Allow.self, List.self, Revoke.self])
 }
@@ -50,24 +53,32 @@ extension Keys {
         @Option(help: "The name it goes by in listings and for `revoke`.")
         var name = ""
 
+        @Flag(
+            help: """
+                An operator's key: it may drain, retry, invalidate and extend. Without, a key that is on the \
+                list keeps its place and loses that right.
+                """)
+        var `operator` = false
+
         func run() throws {
-            let publicKey = try KeyStore.publicKey(key)
-            try KeyStore.allow(publicKey, name: name, in: list)
-            print("allowed \(publicKey.text) \(name)")
+            let allowed = try KeyStore.allow(
+                KeyStore.publicKey(key), name: name, isOperator: `operator`, in: list)
+            print("allowed \(allowed.line)")
         }
     }
 
     /// Shows a list.
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Show the allowed keys and their names, one a line.")
+            abstract:
+                "Show the allowed keys and their names, one a line; +operator marks who may give orders.")
 
         @Argument(help: "The coordinator's list of allowed keys.")
         var list: String
 
         func run() throws {
             for allowed in try KeyStore.allowedKeys(at: list) {
-                print(allowed.name.isEmpty ? allowed.key.text : "\(allowed.key.text) \(allowed.name)")
+                print(allowed.line)
             }
         }
     }
@@ -85,7 +96,7 @@ extension Keys {
 
         func run() throws {
             for revoked in try KeyStore.revoke(nameOrKey, in: list) {
-                print("revoked \(revoked.key.text) \(revoked.name)")
+                print("revoked \(revoked.line)")
             }
         }
     }

@@ -14,8 +14,9 @@ struct OperatorConnection {
     let security: ClientSecurity?
 
     init(_ options: CoordinatorOptions) throws {
-        guard let place = try options.locate(patience: .zero) else {
-            throw CommandError("the run is over, and its coordinator has ended: give --state DIR")
+        // A coordinator may stay when its run is finished; whether it did, its answer tells.
+        guard let place = try options.locate(patience: .zero, evenIfOver: true) else {
+            throw CommandError("no coordinator is to be found: give --coordinator ENDPOINT or --state DIR")
         }
         (endpoint, security) = place
     }
@@ -54,7 +55,8 @@ struct OperatorConnection {
         guard let found else {
             throw CommandError(
                 "no answer from \(endpoint) within \(patience / .seconds(1)) s: check that the coordinator "
-                    + "runs, and that this key is on its allow-list")
+                    + "runs, and that this key is on its allow-list; where the run is over and its coordinator "
+                    + "has ended too, give --state DIR")
         }
         return found
     }

@@ -95,6 +95,10 @@ enum StatusLines {
                 lines.append(style.quiet("  and \(status.workersTotal - workers) more; --workers shows more"))
             }
         }
+        lines += refusedDevices(status, style)
+        if let refused = status.refusedText {
+            lines += ["", style.warn("refused: \(refused)"), "  Metrics.md says what each means"]
+        }
         if !status.quarantined.isEmpty {
             lines += ["", style.bad("quarantined; bolster retry gives them new attempts")]
             lines += status.quarantined.flatMap { failure($0) }
@@ -104,6 +108,21 @@ enum StatusLines {
             lines += status.failing.flatMap { failure($0) }
         }
         return lines
+    }
+
+    /// Named, with what to do about what they have made.
+    private static func refusedDevices(_ status: StatusReply, _ style: TextStyle) -> [String] {
+        guard !status.refusedDevices.isEmpty else { return [] }
+        let heading = "answer wrongly and get no leases of a stage; bolster invalidate reopens what they made"
+        return ["", style.bad(heading)]
+            + status.refusedDevices.flatMap { device in
+                let ago = ProgressLines.timeText(device.ago / .seconds(1))
+                let message = device.message.split(separator: "\n").joined(separator: " ")
+                return [
+                    "  \(device.stage) \(device.worker), \(device.device) of \(device.host), \(ago) ago",
+                    "    \(message.prefix(messageWidthMax))",
+                ]
+            }
     }
 
     private static func cost(_ status: StatusReply, _ prices: DevicePrices) -> [String] {

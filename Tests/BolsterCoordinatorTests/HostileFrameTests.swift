@@ -2,6 +2,7 @@ import BolsterDeterminism
 import BolsterLeasing
 import BolsterMessaging
 import Logging
+import Synchronization
 import Testing
 
 @testable import BolsterCoordinator
@@ -97,7 +98,68 @@ import Testing
             }
             if core.supersededBy != nil { core.rumourDenied() }
         }
-        #expect(core.framesRefused > 200)
+        #expect(core.status(now: now).refused[.unreadable] ?? 0 > 200)
+    }
+
+    @Test("A flood costs one line of a kind every ten seconds, which says how many there were") func lines() {
+        let lines = KeptLines()
+        var tally = RefusalTally()
+        let log = Logger(label: "t") { _ in lines.handler }
+        for second in 0..<25 {
+            for _ in 0..<1_000 { tally.add(.unreadable, "noise") }
+            if second == 3 { tally.add(.hello, "a name") }
+            tally.tell(log, now: .seconds(second))
+        }
+        #expect(tally.counts == [.unreadable: 25_000, .hello: 1])
+        #expect(
+            lines.taken == [
+                "frames were refused unreadable 1000 noise", "a greeting was refused hello 1 a name",
+                "frames were refused unreadable 10000 noise", "frames were refused unreadable 10000 noise",
+            ])
+    }
+
+    @Test("A device that answers wrongly is named until a later start of its worker commits") func device()
+        throws
+    {
+        var core = core()
+        let peer = PeerID(routingID: [1], key: nil)
+        func said(_ message: WorkerMessage, _ incarnation: UInt64 = 1) -> IncomingFrame {
+            let frame = WorkerFrame(
+                worker: WorkerID("n/cuda:3"), incarnation: incarnation, generation: 3, message: message)
+            return IncomingFrame(peer: peer, bytes: frame.encode())
+        }
+        func answers(_ frames: [IncomingFrame], at now: Duration) throws -> [CoordinatorMessage] {
+            var batch = CoordinatorCore.Batch()
+            core.received(frames, now: now, into: &batch)
+            return try batch.answers.map { try CoordinatorFrame.decode($0.bytes).message }
+        }
+        let hello = WorkerMessage.hello(
+            Hello(host: "n", labels: [], device: "cuda:3", computeClass: "c", program: "1"))
+        let ask = WorkerMessage.ask(Ask(number: 1, loadedStages: [], cachedShards: []))
+        guard case .grant(let grant)? = try answers([said(hello), said(ask)], at: .zero).last else {
+            Issue.record("no grant")
+            return
+        }
+        let fail = Fail(unit: grant.unit, epoch: grant.epoch, blame: .device, message: "differs")
+        let noted = try answers([said(.fail(fail))], at: .seconds(1))
+        #expect(noted == [.noted(grant.epoch, attempts: 0, quarantined: false)])
+        let device = RefusedDevice(
+            worker: WorkerID("n/cuda:3"), host: "n", device: "cuda:3", stage: "captions", message: "differs",
+            ago: .seconds(4))
+        #expect(core.status(now: .seconds(5)).refusedDevices == [device])
+        guard case .grant(let again)? = try answers([said(hello, 2), said(ask, 2)], at: .seconds(6)).last
+        else {
+            Issue.record("no grant")
+            return
+        }
+        let result = ChunkResult(
+            chunk: 0, digest: 1, bytes: 9, samples: 4, skipped: 0, isLast: false, rangeEnd: 8)
+        let commit = Commit(
+            unit: again.unit, epoch: again.epoch, fingerprint: again.fingerprint, file: again.file(chunk: 0),
+            result: result)
+        #expect(core.status(now: .seconds(6)).refusedDevices.count == 1)
+        _ = try answers([said(.commit(commit), 2)], at: .seconds(7))
+        #expect(core.status(now: .seconds(7)).refusedDevices == [])
     }
 
     @Test("What decodes is what was said: encoding it again and decoding gives the same") func stable() throws
@@ -114,5 +176,28 @@ import Testing
             #expect(again == frame || "\(again)" == "\(frame)")
         }
         #expect(decoded > 1_000)
+    }
+}
+
+/// Log lines with the values that a flood's line has.
+private final class KeptLines: Sendable {
+    private let lines = Mutex<[String]>([])
+
+    var taken: [String] { lines.withLock { $0 } }
+    var handler: Handler { Handler(lines: self) }
+
+    struct Handler: LogHandler {
+        let lines: KeptLines
+        var metadata: Logger.Metadata = [:]
+        var logLevel = Logger.Level.debug
+        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+            get { metadata[key] }
+            set { metadata[key] = newValue }
+        }
+
+        func log(event: LogEvent) {
+            let values = ["kind", "count", "reason"].compactMap { event.metadata?[$0].map { "\($0)" } }
+            lines.lines.withLock { $0.append("\(event.message) \(values.joined(separator: " "))") }
+        }
     }
 }

@@ -1,5 +1,6 @@
 import BolsterLeasing
 import BolsterMessaging
+import BolsterStorage
 import Foundation
 import GRDB
 import Logging
@@ -108,6 +109,84 @@ import Testing
         #expect { try Coordinator(configuration(in: folder, shards: 6)) } throws: { error in
             "\(error)".contains("bolster extend")
         }
+    }
+
+    @Test("Once answered, an order is known to who takes the run over elsewhere") func takenOver()
+        throws
+    {
+        let (coordinator, running) = try start(configuration(in: folder, shards: 2))
+        let more = configuration(in: folder, shards: 5, state: "elsewhere")
+        #expect(reply(coordinator, .extend(ExtendRequest(shards: more.plan.shards))).shards == 5)
+        // The first one still runs: whatever is known here came from the output.
+        let (second, secondRunning) = try start(more)
+        #expect(throws: CoordinatorError.self) { try running.value() }
+        #expect(reply(second, .extend(ExtendRequest(shards: more.plan.shards))).shards == 5)
+        second.stop()
+        _ = try secondRunning.value()
+    }
+
+    @Test("An order whose copy does not reach the output is answered when it does") func copyFails() throws {
+        var settings = configuration(in: folder, shards: 2)
+        settings.copyAgainAfter = .milliseconds(200)
+        // A file where the copies' folder belongs.
+        let output = ObjectStore(root: settings.output)
+        try output.write("ledger", [0])
+        let (coordinator, running) = try start(settings)
+        let answers = Box<[OperatorReply]>()
+        answers.value = []
+        let answered = DispatchSemaphore(value: 0)
+        let more = ExtendRequest(shards: configuration(in: folder, shards: 3).plan.shards)
+        for _ in 0..<2 {
+            coordinator.order(.extend(more)) {
+                answers.value?.append($0)
+                answered.signal()
+            }
+        }
+        #expect(answered.wait(timeout: .now() + 1) == .timedOut)
+        try output.delete("ledger")
+        answered.wait()
+        answered.wait()
+        #expect(answers.value == [OperatorReply(shards: 3), OperatorReply(shards: 3)])
+        #expect(try !output.list(prefix: "ledger/").isEmpty)
+        coordinator.stop()
+        _ = try running.value()
+    }
+
+    @Test("A finished run whose coordinator stays goes on with an order that gives it work") func reopened()
+        throws
+    {
+        var settings = configuration(in: folder, shards: 1)
+        settings.staysWhenFinished = true
+        settings.rendezvous = folder.path + "/rendezvous"
+        settings.hostName = "localhost"
+        let output = ObjectStore(root: settings.output)
+        let (coordinator, running) = try start(settings)
+        func work(_ name: String) throws -> [Grant] {
+            let worker = try SocketWorker(name, endpoint: coordinator.endpoint)
+            try Running { try worker.run() }.value()
+            return worker.grants
+        }
+        func state() throws -> Rendezvous.State? {
+            try Rendezvous.read(from: folder.path + "/rendezvous")?.state
+        }
+        #expect(try work("a").count == 3)
+        let end = RunEnd.name(generation: coordinator.generation)
+        while try !output.exists(end) { Thread.sleep(forTimeInterval: 0.05) }
+        #expect(try state() == .finished(quarantined: 0, blocked: 0))
+        // Nothing to do is no reason to go on.
+        #expect(reply(coordinator, .retry(RetryRequest())) == OperatorReply())
+        #expect(try output.exists(end))
+
+        let more = configuration(in: folder, shards: 2).plan.shards
+        #expect(reply(coordinator, .extend(ExtendRequest(shards: more))).shards == 2)
+        #expect(try !output.exists(end) && state() == .running)
+        #expect(try work("b").map(\.unit.shard) == [1, 1, 1])
+        let wrong = InvalidateRequest(worker: WorkerID("b"), since: 0, stage: "views")
+        #expect(reply(coordinator, .invalidate(wrong)).chunks == 3)
+        #expect(try work("c").map(\.unit) == [UnitID(stage: "views", shard: 1)])
+        while try !output.exists(end) { Thread.sleep(forTimeInterval: 0.05) }
+        #expect(reply(coordinator, .drain) == OperatorReply())
+        #expect(try running.value() == .finished(quarantined: 0, blocked: 0))
     }
 
     @Test("An order over the socket is answered, and drain ends the run") func overTheSocket() throws {

@@ -22,9 +22,8 @@ struct OtherClientTests {
         allowed = try KeyStore.create(at: folder.path + "/allowed-key")
         other = try KeyStore.create(at: folder.path + "/other-key")
         list = folder.path + "/allowed"
-        for (pair, name) in [(allowed, "a"), (other, "b")] {
-            try KeyStore.allow(pair.publicKey, name: name, in: list)
-        }
+        try KeyStore.allow(allowed.publicKey, name: "a", isOperator: true, in: list)
+        try KeyStore.allow(other.publicKey, name: "b", in: list)
     }
 
     private func start() throws -> (Coordinator, Running<Coordinator.Outcome>) {
@@ -43,6 +42,18 @@ struct OtherClientTests {
         return try OtherClient.run([coordinator.endpoint] + names + ["identity"], input).map {
             try CoordinatorFrame.decode($0)
         }
+    }
+
+    /// What the coordinator says that it has refused.
+    private func refused(_ coordinator: Coordinator) throws -> [RefusalKind: Int] {
+        // The socket's own counts are told at each tick.
+        Thread.sleep(forTimeInterval: 0.4)
+        let answers = try ask(coordinator, allowed, [line(.statusRequest)])
+        guard case .statusReply(let status)? = answers.first?.message else {
+            Issue.record("\(answers)")
+            return [:]
+        }
+        return status.refused
     }
 
     private func line(_ message: WorkerMessage, version: UInt8 = 1, generation: UInt64 = 0) -> String {
@@ -77,8 +88,11 @@ struct OtherClientTests {
         Thread.sleep(forTimeInterval: 0.5)
         #expect(try ask(coordinator, other, [line(.statusRequest)]).isEmpty)
         #expect(try ask(coordinator, allowed, [line(.statusRequest)]).count == 1)
+        let counts = try refused(coordinator)
+        // The stranger, and whose key was revoked; and who showed none.
+        #expect(counts[.stranger] ?? 0 >= 2 && counts[.handshake] ?? 0 >= 1)
         Thread.sleep(forTimeInterval: 1.5)
-        #expect(lines.count(of: "a connection was refused") >= 2)
+        #expect((1...3).contains(lines.count(of: "connections were refused")))
         coordinator.stop()
         _ = try running.value()
     }
@@ -89,12 +103,47 @@ struct OtherClientTests {
         let whole = line(Self.hello)
         let garbage = ["00ff", "ffffffffffffffff", "", "00,11", String(whole.dropLast(6)), "flood 50 4096"]
         #expect(try ask(coordinator, allowed, garbage).isEmpty)
-        // More than a frame may have: libzmq closes that connection.
+        // More than a frame may have; and more than is read at all: that connection is closed.
         #expect(try ask(coordinator, allowed, ["flood 3 2097152"]).isEmpty)
+        #expect(try ask(coordinator, allowed, ["flood 1 16777216"]).isEmpty)
         #expect(try ask(coordinator, other, [line(.statusRequest)]).count == 1)
-        #expect(lines.count(of: "a frame was refused") > 0)
+        let counts = try refused(coordinator)
+        #expect(counts[.unreadable] == 54 && counts[.severalParts] == 1 && counts[.oversized] == 3)
+        #expect(counts[.cut] ?? 0 >= 1)
+        Thread.sleep(forTimeInterval: 1.5)
+        // One line of each kind, however many there were.
+        #expect((3...6).contains(lines.count(of: "frames were refused")))
         coordinator.stop()
         _ = try running.value()
+    }
+
+    @Test("Orders are taken from an operator's key alone, and another is told what to do") func orders()
+        throws
+    {
+        let (coordinator, running) = try start()
+        let order = line(.operatorRequest(.retry(RetryRequest())))
+        guard case .operatorReply(let refused)? = try ask(coordinator, other, [order]).first?.message,
+            case .operatorReply(let taken)? = try ask(coordinator, allowed, [order]).first?.message
+        else {
+            Issue.record("no reply")
+            return
+        }
+        #expect(refused.refusal.contains("bolster keys allow \(other.publicKey.text) --operator"))
+        #expect(taken == OperatorReply())
+        #expect(try self.refused(coordinator)[.order] == 1)
+        try KeyStore.allow(other.publicKey, name: "b", isOperator: true, in: list)
+        Thread.sleep(forTimeInterval: 0.5)
+        guard case .operatorReply(let later)? = try ask(coordinator, other, [order]).first?.message else {
+            Issue.record("no reply")
+            return
+        }
+        #expect(later == OperatorReply())
+        let drain = line(.operatorRequest(.drain))
+        guard case .operatorReply? = try ask(coordinator, other, [drain]).first?.message else {
+            Issue.record("no reply")
+            return
+        }
+        #expect(try running.value() == .drained)
     }
 
     @Test("Another version is told so") func version() throws {
@@ -105,6 +154,7 @@ struct OtherClientTests {
             return
         }
         #expect(refusal.reason == .version && answers.count == 1)
+        #expect(try refused(coordinator)[.version] == 1)
         coordinator.stop()
         _ = try running.value()
     }
@@ -147,7 +197,9 @@ struct OtherClientTests {
             Issue.record("the honest commit is not taken")
             return
         }
-        #expect(lines.count(of: "a commit was refused") == 2)
+        #expect(try refused(coordinator)[.commitNotGranted] == 2)
+        Thread.sleep(forTimeInterval: 1.2)
+        #expect((1...2).contains(lines.count(of: "commits were refused")))
         coordinator.stop()
         _ = try running.value()
     }

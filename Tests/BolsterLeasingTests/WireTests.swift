@@ -62,6 +62,12 @@ import Testing
         status.uses = [DeviceUse(stage: "views", device: "cuda", samples: 12, time: .seconds(34))]
         status.devices = [DeviceStatus(device: "cuda", connected: 8, held: .seconds(40))]
         (status.silent, status.isStalled) = (.seconds(1801), true)
+        status.refused = [.stranger: 4, .commitNotGranted: 1 << 40]
+        status.refusedDevices = [
+            RefusedDevice(
+                worker: WorkerID("n/3"), host: "n", device: "cuda:3", stage: "views", message: "differs",
+                ago: .seconds(9))
+        ]
         return status
     }
 
@@ -91,6 +97,21 @@ import Testing
     func coordinatorRoundTrip(message: CoordinatorMessage) throws {
         let frame = CoordinatorFrame(generation: .max, message: message)
         #expect(try CoordinatorFrame.decode(frame.encode()) == frame)
+    }
+
+    @Test("A kind of refusal that this release does not know is passed over") func unknownKind() throws {
+        var wire = WireCoordinatorFrame()
+        (wire.version, wire.generation) = (LeaseProtocol.version, 1)
+        wire.status.refused = [
+            .with { ($0.kind, $0.count) = ("of_a_later_release", 3) },
+            .with { ($0.kind, $0.count) = ("stranger", 2) },
+        ]
+        let frame = try CoordinatorFrame.decode(try wire.serializedBytes())
+        guard case .statusReply(let status) = frame.message else {
+            Issue.record("\(frame)")
+            return
+        }
+        #expect(status.refused == [.stranger: 2])
     }
 
     @Test("No truncation or flipped bit of a frame stops the program")

@@ -47,11 +47,11 @@ import Testing
         #expect(dealer.counters.sent == 0)
         #expect(dealer.counters.refusals > 0)
         #expect(router.socket.counters.received == 0)
-        #expect(router.socket.counters.strangers > 0)
-        #expect(router.socket.takeRefusals().contains { $0.contains(stranger.publicKey.text) })
+        #expect(router.socket.refusals[.stranger].count > 0)
+        #expect(router.socket.refusals[.stranger].latest.contains(stranger.publicKey.text))
     }
 
-    @Test("No key gets silence")
+    @Test("No key gets silence, and is counted")
     func withoutKey() throws {
         let router = try router()
         defer { router.stop() }
@@ -59,6 +59,15 @@ import Testing
         #expect(try dealer.send([1]))
         #expect(try dealer.listen(ticks: 20).isEmpty)
         #expect(router.socket.counters.received == 0)
+        #expect(router.socket.refusals[.handshake].count > 0)
+        #expect(router.socket.refusals[.stranger].count == 0)
+    }
+
+    @Test("The longest frame fits with what CURVE adds, both ways") func longest() throws {
+        let router = try router()
+        defer { router.stop() }
+        let longest = [UInt8](repeating: 7, count: MessagingLimits.frameBytesMax)
+        #expect(try dealer(router, worker).collect(1, sending: [longest]) == [longest])
     }
 
     @Test("A server that cannot prove the expected key is sent nothing")
@@ -110,10 +119,10 @@ import Testing
                 }
             }
             if isTick { ticks += 1 }
-            if router.socket.counters.revoked > 0 || ticks > 500 { dealer.stop() }
+            if router.socket.refusals[.revoked].count > 0 || ticks > 500 { dealer.stop() }
             return isTick ? [[1]] : []
         }
-        #expect(router.socket.counters.revoked > 0)
+        #expect(router.socket.refusals[.revoked].count > 0)
     }
 
     @Test("A list that is deleted, or that others may write, admits nobody and says so")

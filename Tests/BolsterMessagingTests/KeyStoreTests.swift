@@ -62,6 +62,32 @@ import Testing
         #expect(error?.message.contains("nobody") == true)
     }
 
+    @Test("Operators are marked; a list without the mark, as before there was one, has none") func operators()
+        throws
+    {
+        let path = scratch.path + "/allowed"
+        let keys = try (0..<3).map { _ in try CurveKeyPair.generate().publicKey }
+        try KeyStore.allow(keys[0], name: "operator", in: path)
+        try KeyStore.allow(keys[1], name: "me and you", isOperator: true, in: path)
+        try KeyStore.allow(keys[2], name: "", isOperator: true, in: path)
+        let allowed = try KeyStore.allowedKeys(at: path)
+        #expect(allowed.map(\.isOperator) == [false, true, true])
+        #expect(allowed.map(\.name) == ["operator", "me and you", ""])
+        #expect(allowed[1].line == "\(keys[1].text) +operator me and you")
+        let list = try AllowList(path: path)
+        #expect(keys.map { list.contains($0.text) } == [true, true, true])
+        #expect(keys.map { list.isOperator($0.text) } == [false, true, true])
+        // Allowed anew without the mark, it is a worker's key again.
+        try KeyStore.allow(keys[1], name: "me and you", in: path)
+        list.reloadIfChanged()
+        #expect(keys.map { list.isOperator($0.text) } == [false, false, true])
+        #expect(try KeyStore.revoke("operator", in: path).map(\.key) == [keys[0]])
+        #expect(throws: MessagingError.self) { try KeyStore.allow(keys[0], name: "+operator x", in: path) }
+        let (old, mistakes) = KeyStore.parseAllowList("\(keys[0].text) node +operator 7\n\(keys[1].text)\n")
+        #expect(old.map(\.isOperator) == [false, false] && mistakes.isEmpty)
+        #expect(old.map(\.name) == ["node +operator 7", ""])
+    }
+
     @Test("A damaged line admits nobody and is named, the others count")
     func damaged() throws {
         let key = try #require(CurveKey(String(repeating: "0", count: 40)))

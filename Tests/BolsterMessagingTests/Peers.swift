@@ -96,3 +96,12 @@ final class Scratch {
 
 /// Lets the other threads run, in a loop that waits for what they do.
 func yieldProcessor() { sched_yield() }
+
+/// Whether something comes true within ten seconds.
+func eventually(_ condition: () -> Bool) -> Bool {
+    for _ in 0..<2_000 {
+        if condition() { return true }
+        usleep(5_000)
+    }
+    return false
+}

@@ -1,3 +1,4 @@
+import Glibc
 import Synchronization
 import Testing
 
@@ -132,7 +133,7 @@ import Testing
         #expect(router.failure.withLock { $0 } == nil)
     }
 
-    @Test("A frame over the limit is refused here, and cut off when a stranger sends it")
+    @Test("A frame over the limit is refused here, and dropped and counted when a stranger sends it")
     func oversized() throws {
         let router = try RouterAtWork(
             RouterSocket(listen: Self.loopback, security: nil), answer: RouterAtWork.echo)
@@ -145,10 +146,71 @@ import Testing
         let hostile = try ZMQSocket.open(.dealer, in: ZMQContext())
         try hostile.connect(to: router.socket.endpoint)
         #expect(try hostile.send(tooLong) == .sent)
+        #expect(eventually { router.socket.refusals[.oversized].count == 1 })
+        #expect(router.socket.refusals[.oversized].latest.hasPrefix("\(tooLong.count) bytes"))
 
         let longest = [UInt8](repeating: 3, count: MessagingLimits.frameBytesMax)
         #expect(try dealer.collect(1, sending: [longest]) == [longest])
         #expect(router.socket.counters.received == 1)
+    }
+
+    @Test("A frame beyond what is read at all ends its connection, which is counted; so is one with nothing")
+    func cut() throws {
+        let router = try RouterAtWork(
+            RouterSocket(listen: Self.loopback, security: nil), answer: RouterAtWork.echo)
+        defer { router.stop() }
+        let dealer = try DealerSocket(connect: router.socket.endpoint, identity: [1], security: nil)
+        #expect(try dealer.collect(1, sending: [[4]]) == [[4]])
+        do {
+            let huge = [UInt8](repeating: 0, count: MessagingLimits.frameBytesReadMax + 1)
+            let hostile = try ZMQSocket.open(.dealer, in: ZMQContext())
+            try hostile.connect(to: router.socket.endpoint)
+            #expect(try hostile.send(huge) == .sent)
+            #expect(eventually { router.socket.refusals[.cut].count > 0 })
+        }
+        let before = router.socket.refusals[.cut].count
+        do {
+            let silent = try ZMQSocket.open(.dealer, in: ZMQContext())
+            try silent.connect(to: router.socket.endpoint)
+            // Its handshake is over once something can be sent to it, and 200 ms are plenty for that.
+            usleep(200_000)
+        }
+        #expect(eventually { router.socket.refusals[.cut].count > before })
+        #expect(router.received.withLock { $0.map(\.bytes) } == [[4]])
+    }
+
+    @Test("Peers that come, speak and go are not counted as cut off") func comeAndGo() throws {
+        let router = try RouterAtWork(
+            RouterSocket(listen: Self.loopback, security: nil), answer: RouterAtWork.echo)
+        defer { router.stop() }
+        for number in 0..<50 {
+            let peer = try DealerSocket(
+                connect: router.socket.endpoint, identity: [UInt8(number + 1)], security: nil)
+            #expect(try peer.collect(1, sending: [[UInt8(number)]]) == [[UInt8(number)]])
+        }
+        usleep(300_000)
+        #expect(router.socket.refusals == RouterRefusals())
+    }
+
+    @Test("Whoever speaks no ZeroMQ is counted") func noZeroMQ() throws {
+        let router = try RouterAtWork(RouterSocket(listen: Self.loopback, security: nil))
+        defer { router.stop() }
+        let port = try #require(UInt16(router.socket.endpoint.split(separator: ":").last ?? ""))
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = in_addr_t(0x7F00_0001).bigEndian
+        let connected = withUnsafePointer(to: &address) {
+            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        }
+        #expect(connected == 0)
+        let request = Array("GET / HTTP/1.1\r\n\r\n".utf8)
+        #expect(write(descriptor, request, request.count) == request.count)
+        close(descriptor)
+        #expect(eventually { router.socket.refusals[.handshake].count > 0 })
     }
 
     @Test("A message of several frames is dropped and counted, and the next one is read")
@@ -161,7 +223,7 @@ import Testing
         for more in [true, true, false] { #expect(try hostile.send([1], more: more) == .sent) }
         #expect(try hostile.send([2]) == .sent)
         while router.socket.counters.received == 0 { yieldProcessor() }
-        #expect(router.socket.counters.malformed == 1)
+        #expect(router.socket.refusals[.severalParts].count == 1)
         #expect(router.received.withLock { $0.map(\.bytes) } == [[2]])
     }
 

@@ -58,6 +58,12 @@ struct FakeRun {
                 device: "cuda", connected: workers - workers / 50, held: .seconds(2_400_000_000)),
         ]
         status.silent = .milliseconds(1_400)
+        status.refused = [.stranger: 12, .severalParts: 3]
+        status.refusedDevices = [
+            RefusedDevice(
+                worker: WorkerID("gpu0411/cuda:3"), host: "gpu0411", device: "cuda:3", stage: "views",
+                message: "image_embedding differs from PyTorch's by 0.31", ago: .seconds(4_100))
+        ]
     }
 
     private static let quarantined = [

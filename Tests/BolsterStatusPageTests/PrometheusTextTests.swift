@@ -53,6 +53,26 @@ import Testing
         #expect(text.contains("bolster_units{stage=\"views\",state=\"waiting\"} 3"))
     }
 
+    @Test("Every kind of refusal is a counter from the start, and a device that computes wrongly is named")
+    func refusals() throws {
+        let text = try Self.text()
+        #expect(text.contains("# TYPE bolster_refused_total counter"))
+        #expect(text.contains("bolster_refused_total{kind=\"stranger\"} 12\n"))
+        for kind in RefusalKind.allCases {
+            #expect(text.contains("bolster_refused_total{kind=\"\(kind.rawValue)\"}"))
+        }
+        let device = #"bolster_devices_refused{worker="gpu0411/cuda:3",device="cuda:3",stage="views"} 1"#
+        #expect(text.contains(device + "\n"))
+    }
+
+    @Test("The reference says what each kind of refusal is") func refusalsDocumented() throws {
+        let page = try String(
+            contentsOf: Browser.checkout.appendingPathComponent("Sources/bolster/bolster.docc/Metrics.md"),
+            encoding: .utf8)
+        let listed = page.matches(of: /(?m)^\| `([a-z_]+)` \|/).map { String($0.1) }
+        #expect(Set(listed).isSuperset(of: RefusalKind.allCases.map(\.rawValue)))
+    }
+
     @Test("The reference lists each metric, and no other") func documented() throws {
         let page = try String(
             contentsOf: Browser.checkout.appendingPathComponent("Sources/bolster/bolster.docc/Metrics.md"),

@@ -189,7 +189,7 @@ async function refresh() {
     misses = 0;
     $("lost").hidden = true;
     for (const show of [heading, alarms, figures, stages, legend, costs]) show(status);
-    await workers.refresh(status.workers);
+    await workers.refresh(status);
     await failures.refresh(status);
     if (round % 2 === 0) chart.show(await get(`/api/history?span=${span}`));
     round += 1;

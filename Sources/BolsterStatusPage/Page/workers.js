@@ -39,9 +39,33 @@ export class Workers {
     this.load();
   }
 
-  async refresh(summary) {
-    this.summarize(summary);
+  async refresh(status) {
+    this.summarize(status.workers);
+    this.refused(status);
     await this.load();
+  }
+
+  // Devices that compute wrongly are named; of what else was refused, the counts.
+  refused(status) {
+    const devices = $("refused-devices");
+    devices.hidden = status.refusedDevices.length === 0;
+    devices.replaceChildren(...status.refusedDevices.map((device) => {
+      const line = document.createElement("li");
+      const where = document.createElement("span");
+      where.className = "where";
+      const state = document.createElement("span");
+      state.className = "bad";
+      state.textContent = `answers wrongly, gets no leases of ${device.stage} (${time(device.ago)} ago)`;
+      where.append(`${device.worker} · ${device.device} of ${device.host}  `, state);
+      const what = document.createElement("span");
+      what.className = "what";
+      what.textContent = device.message;
+      line.append(where, what);
+      return line;
+    }));
+    const counts = status.refused.map((one) => `${exact(one.count)} ${one.kind.replaceAll("_", " ")}`);
+    $("refused").hidden = counts.length === 0;
+    $("refused").textContent = `Refused since this coordinator's start: ${counts.join(", ")}.`;
   }
 
   summarize(summary) {
