@@ -172,5 +172,6 @@ if [ "$full" = 1 ]; then
     check "training with and without" \
         "$BOLSTER_PYTHON" tools/trainer/experiment.py --bolster "$BOLSTER_BINARY"
     check "fuzzing the decoders" tools/fuzz/augmentation.sh
+    check "fuzzing the parsers" tools/fuzz/parsers.sh
 fi
 finish
