@@ -34,6 +34,8 @@ package struct Coverage: Codable, Sendable, Equatable {
         package var exclusions: [String: Int] = [:]
         /// Stage to compute class to chunks.
         package var computeClasses: [String: [String: Int]] = [:]
+        /// Stage to "prompt" and "completion" to tokens that its endpoint counted; nil where none was asked.
+        package var tokens: [String: [String: Int]]?
         package var statistics = DatasetStatistics()
         /// Of the dataset's shard: bytes, and their XXH64 in sixteen hexadecimal digits.
         package var bytes: Int64 = 0
@@ -44,7 +46,7 @@ package struct Coverage: Codable, Sendable, Equatable {
         package init(shard: String) { self.shard = shard }
 
         enum CodingKeys: String, CodingKey {
-            case shard, counts, reasons, exclusions, statistics, bytes, xxh64, damage
+            case shard, counts, reasons, exclusions, tokens, statistics, bytes, xxh64, damage
             case computeClasses = "compute_classes"
         }
     }
@@ -63,7 +65,7 @@ package struct Coverage: Codable, Sendable, Equatable {
     package var isComplete: Bool { total.missing == 0 && shards.allSatisfy { $0.damage == nil } }
 
     /// Stage to reason to how many samples.
-    package var reasons: [String: [String: Int]] { summed(\.reasons) }
+    package var reasons: [String: [String: Int]] { summed { $0.reasons } }
 
     /// Key of the manifest to how many samples it did not select.
     package var exclusions: [String: Int] {
@@ -71,16 +73,19 @@ package struct Coverage: Codable, Sendable, Equatable {
     }
 
     /// Stage to compute class to chunks.
-    package var computeClasses: [String: [String: Int]] { summed(\.computeClasses) }
+    package var computeClasses: [String: [String: Int]] { summed { $0.computeClasses } }
+
+    /// Stage to "prompt" and "completion" to tokens that its endpoint counted.
+    package var tokens: [String: [String: Int]] { summed { $0.tokens ?? [:] } }
 
     package var statistics: DatasetStatistics {
         shards.reduce(into: DatasetStatistics()) { $0 += $1.statistics }
     }
 
-    private func summed(_ path: KeyPath<ShardCoverage, [String: [String: Int]]>) -> [String: [String: Int]] {
+    private func summed(_ part: (ShardCoverage) -> [String: [String: Int]]) -> [String: [String: Int]] {
         var sum: [String: [String: Int]] = [:]
         for shard in shards {
-            for (stage, counts) in shard[keyPath: path] {
+            for (stage, counts) in part(shard) {
                 sum[stage, default: [:]].merge(counts, uniquingKeysWith: +)
             }
         }

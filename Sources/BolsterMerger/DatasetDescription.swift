@@ -97,6 +97,7 @@ struct DatasetDescription {
             .init("total", Self.json(coverage.total)), .init("reasons", Self.json(coverage.reasons)),
             .init("exclusions", Self.json(coverage.exclusions)),
             .init("compute_classes", Self.json(coverage.computeClasses)),
+            .init("tokens", Self.json(coverage.tokens)),
             .init("is_complete", .bool(coverage.isComplete)), .init("shards", .array(shards)),
         ])
     }

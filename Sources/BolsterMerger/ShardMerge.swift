@@ -136,7 +136,13 @@ struct ShardMerge: ~Copyable {
     private mutating func beginChunk() throws(MergerError) {
         records = try ChunkRecords(selection, chunk: chunks)
         for (id, stage) in records?.stages ?? [:] {
-            coverage.computeClasses[id.name, default: [:]][stage.file.header.computeClass, default: 0] += 1
+            let header = stage.file.header
+            coverage.computeClasses[id.name, default: [:]][header.computeClass, default: 0] += 1
+            if let usage = header.usage {
+                let counts = ["prompt": usage.prompt, "completion": usage.completion]
+                coverage.tokens = coverage.tokens ?? [:]
+                coverage.tokens?[id.name, default: [:]].merge(counts, uniquingKeysWith: +)
+            }
         }
     }
 

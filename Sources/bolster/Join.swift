@@ -23,7 +23,7 @@ struct Join: ParsableCommand {
                   --out joined
 
             Shards of both sides may be .tar, .tar.gz and .tar.zst, in folders, buckets (s3://) and on web \
-            servers. A source shard that is not a plain tar in a folder is first copied into --spool: one \
+            servers. A source shard that is not a plain tar in a folder is first copied into --scratch: one \
             at a time for each thread by key, all of them by uid.
 
             Beside the shards go the files that a merge writes, as far as the published set tells them, so \
@@ -70,14 +70,18 @@ struct Join: ParsableCommand {
     @Option(help: "What the index by uid may take, in MiB.")
     var indexMemory = JoinConfiguration.indexBytesByDefault >> 20
 
-    @Option(help: "The folder for copies of source shards. Default: the system's for temporary files.")
-    var spool: String?
+    @Option(
+        help: .init(
+            "The folder for copies of source shards. Default: the system's for temporary files.",
+            valueName: "dir"))
+    var scratch: String?
 
-    @Option(help: "The published set's configuration for the trainer, a JSON file.")
+    @Option(
+        help: .init("The published set's configuration for the trainer, a JSON file.", valueName: "file"))
     var trainerConfig: String?
 
     @Option(
-        help: "The teachers' widths, such as 768,768. Default: equal parts, where the embeddings have such.")
+        help: "The teachers' widths, such as 768,768. Default: found in the embeddings.")
     var teacherWidths: String?
 
     @Flag(help: "Print JSON.")
@@ -111,7 +115,7 @@ struct Join: ParsableCommand {
             configuration.synchronizes = sync
             configuration.indexBytesMax = indexMemory << 20
             configuration.teacherWidths = widths
-            if let spool { configuration.spool = absolutePath(spool) }
+            if let scratch { configuration.scratch = absolutePath(scratch) }
             configuration.trainer = try trainer(beside: configuration.reinforcements)
             let inputs = Set((configuration.reinforcements + configuration.sources).map(\.location))
             let outputs = configuration.reinforcements.map { "\(configuration.output)/\($0.name).tar" }

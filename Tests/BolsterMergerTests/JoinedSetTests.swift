@@ -130,7 +130,7 @@ import Testing
     }
 
     @Test(
-        "Sources and published shards may be compressed; nothing is left in the spool",
+        "Sources and published shards may be compressed; nothing is left in the scratch folder",
         arguments: [true, false])
     func compressed(byUID: Bool) throws {
         let join = try JoinFixture()
@@ -146,11 +146,11 @@ import Testing
                 try compress(shards[place].location, with: program)
             }
             var configuration = join.configuration([shards[0]], [shards[1]], output: ending, naming: naming)
-            configuration.spool = join.path("spool")
+            configuration.scratch = join.path("scratch")
             let report = try Joiner(configuration).run(threads: 1)
             #expect(report.joined == plain.joined && report.joined == 7)
             #expect(try join.contents(ending)["00000.tar"] == (try join.contents("a")["00000.tar"]))
-            #expect(try FileManager.default.contentsOfDirectory(atPath: join.path("spool")).isEmpty)
+            #expect(try FileManager.default.contentsOfDirectory(atPath: join.path("scratch")).isEmpty)
         }
         // A source that is cut off: what came before it is joined, and the file is named with the place.
         let zst = URL(fileURLWithPath: source.location + ".zst")
@@ -158,7 +158,7 @@ import Testing
         var cut = source
         cut.location += ".zst"
         var configuration = join.configuration([published], [cut], output: "cut", naming: naming)
-        configuration.spool = join.path("spool")
+        configuration.scratch = join.path("scratch")
         let report = try Joiner(configuration).run(threads: 1)
         #expect(!report.isWhole && report.input == 8 && report.joined < 7)
         #expect(report.summary.contains("00000.tar.zst"), "\(report.summary)")

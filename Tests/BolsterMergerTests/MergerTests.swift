@@ -361,6 +361,27 @@ import Testing
         #expect(error?.code == .mixedComputeClasses)
     }
 
+    @Test("Tokens that an endpoint counted are summed by stage, over chunks and shards") func tokens() throws
+    {
+        let run = try fixture(3)
+        var expected = TokenUsage()
+        for chunk in 0..<2 {
+            let name = RecordFileName(stage: StageID.views.name, shard: "00000", chunk: chunk, epoch: "1-1")
+                .path
+            let file = try RecordFile(decoding: run.records.read(name), name: name)
+            var header = file.header
+            let usage = TokenUsage(prompt: 100 + chunk, completion: 7 + chunk)
+            (header.usage, expected) = (usage, expected + usage)
+            let changed = RecordFile(
+                header: header, keys: file.keys, skips: file.skips, columns: file.columns)
+            try run.records.write(name, changed.encode())
+        }
+        let tokens = ["views": ["prompt": expected.prompt, "completion": expected.completion]]
+        #expect(try run.merge().tokens == tokens)
+        let json = try JSONValue(parsing: run.contents("dataset")["coverage.json"] ?? [])
+        #expect(json["tokens"]?["views"]?["prompt"] == .number("201"))
+    }
+
     @Test("A shard without samples makes an empty tar")
     func emptyShard() throws {
         let run = try RunFixture()

@@ -50,8 +50,8 @@ import Testing
         let files = try written(
             """
             import gzip, torch
-            values = [torch.zeros(3), torch.zeros(2, 2, dtype=torch.int64), [1, 2], torch.zeros(2, 3).T, print,
-                {"b": torch.zeros(2, 2)}, torch.zeros(1, 3).expand(5, 3)]
+            values = [torch.zeros(3), torch.zeros(2, 2, dtype=torch.int64), [1, 2], torch.zeros(2, 3).T,
+                print, {"b": torch.zeros(2, 2)}, torch.zeros(1, 3).expand(5, 3)]
             for number, value in enumerate(values):
                 with gzip.open(str(number), "wb") as out:
                     torch.save({"image_emb": value}, out)
@@ -72,7 +72,7 @@ import Testing
         let files = try written(
             """
             import numpy, torch
-            torch.save({"image_emb": torch.rand(4, 6), "text_emb": torch.rand(2, 6).to(torch.bfloat16)}, "zip")
+            torch.save({"image_emb": torch.rand(4, 6), "text_emb": torch.rand(2, 6).bfloat16()}, "zip")
             numpy.savez_compressed(open("npz", "wb"), image_emb=numpy.ones((9, 7), "f4"))
             """)
         let (zip, npz) = (try #require(files["zip"]), try #require(files["npz"]))

@@ -117,9 +117,9 @@ class JoinTest(unittest.TestCase):
         for by in ("key", "uid"):
             status, output = self.join(
                 "s3://bucket/dr/*.tar", "s3://bucket/images/*.tar", f"s3://bucket/{by}", "--by", by,
-                "--spool", self.folder / "spool", **environment)
+                "--scratch", self.folder / "scratch", **environment)
             self.assertEqual(status, 0, output)
-            self.assertEqual(list((self.folder / "spool").iterdir()), [])
+            self.assertEqual(list((self.folder / "scratch").iterdir()), [])
             for path in self.local.glob("*.tar"):
                 body = s3.get_object(Bucket="bucket", Key=f"{by}/{path.name}")["Body"].read()
                 self.assertEqual(body, path.read_bytes(), path.name)

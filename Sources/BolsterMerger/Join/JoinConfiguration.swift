@@ -27,7 +27,7 @@ package struct JoinConfiguration: Sendable {
     package var indexBytesMax: Int
     /// The folder for copies of source shards that are compressed or not on a mounted file system: one for
     /// each thread where keys name samples, all of them by uid.
-    package var spool = FileManager.default.temporaryDirectory.path
+    package var scratch = FileManager.default.temporaryDirectory.path
     /// The published set's configuration for the trainer; nil writes that of DataCompDR and DFNDR.
     package var trainer: JSONValue?
     /// Of each teacher's part of an embedding; nil finds them in the embeddings.

@@ -20,14 +20,14 @@ struct Lookup: Sendable {
         byName = Self.byName(configuration)
         whole = nil
         damage = []
-        copies = SourceCopies(configuration.sources, in: configuration.spool)
+        copies = SourceCopies(configuration.sources, in: configuration.scratch)
     }
 
     /// Reads what the index by uid needs.
     init(_ configuration: JoinConfiguration, shards: [Shard], threads: Int) throws(MergerError) {
         self.configuration = configuration
         byName = Self.byName(configuration)
-        let copies = SourceCopies(configuration.sources, in: configuration.spool)
+        let copies = SourceCopies(configuration.sources, in: configuration.scratch)
         self.copies = copies
         guard let field = configuration.field else {
             whole = nil
@@ -101,7 +101,7 @@ struct Lookup: Sendable {
             number, _ throws(MergerError) in
             var hashes: [UInt64] = []
             // A damage is told when the shard is joined.
-            let copy = try SourceCopy(of: shards[number], in: configuration.spool)
+            let copy = try SourceCopy(of: shards[number], in: configuration.scratch)
             _ = try ShardScan(shards[number], copy, field: field).run { sample throws(MergerError) in
                 try room.take(MemoryLayout<UInt64>.stride)
                 hashes.append(SourceIndex.hash(of: sample.name))

@@ -24,7 +24,7 @@ final class SourceCopy: Sendable {
             damage = try Self.unpack(shard, ObjectStore(root: folder), name)
         } catch {
             throw MergerError(
-                .storage, "cannot copy a source shard into \(folder): --spool names another folder",
+                .storage, "cannot copy a source shard into \(folder): --scratch names another folder",
                 evidence: [shard.location], cause: error)
         }
         path = "\(folder)/\(name)"
