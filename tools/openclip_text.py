@@ -10,7 +10,7 @@ import json
 import pathlib
 import sys
 
-from open_clip.tokenizer import SimpleTokenizer
+from open_clip.tokenizer import SimpleTokenizer, get_clean_fn
 
 # Captions for proving a tokenizer. What a repository of ours would not hold by nature is escaped.
 PROBE_TEXTS = [
@@ -36,7 +36,9 @@ CLEANINGS = {f"_clean_{name}": name for name in ("lower", "whitespace", "canonic
 
 def write_tokenizer(tokenizer, out):
     """Writes the tokenizer's files; gives model.json's `text` keys and the files' names."""
-    clean = CLEANINGS[tokenizer.clean_fn.__name__]
+    # SigLipTokenizer cleans without saying how.
+    cleaning = getattr(tokenizer, "clean_fn", get_clean_fn("canonicalize"))
+    clean = CLEANINGS[cleaning.__name__]
     if isinstance(tokenizer, SimpleTokenizer):
         return write_byte_pairs(tokenizer, clean, out)
     return write_sentence_piece(tokenizer, clean, out)
@@ -59,41 +61,75 @@ def write_byte_pairs(tokenizer, clean, out):
     return keys, ["vocab.json", "merges.txt"]
 
 
-def write_sentence_piece(tokenizer, clean, out):
+def refuse_words(tokenizer):
+    """Stops where a tokenizer's rows are not a start token, SentencePiece's pieces and an end token."""
     inner = getattr(tokenizer, "tokenizer", None)
-    if inner is None or getattr(tokenizer, "tokenizer_mode", "") or not hasattr(inner, "backend_tokenizer"):
-        name = type(tokenizer).__name__
-        sys.exit(f"{name} is neither CLIP's tokenizer nor a SentencePiece one: not exported")
-    import sentencepiece
+    kinds = "neither CLIP's tokenizer nor a SentencePiece one, which are those that Bolster reads"
+    if getattr(tokenizer, "tokenizer_mode", ""):
+        sys.exit(f"the tokenizer's mode \"{tokenizer.tokenizer_mode}\" is not exported")
+    if inner is None or not hasattr(inner, "backend_tokenizer"):
+        sys.exit(f"{type(inner or tokenizer).__name__} is {kinds}: not exported")
+    if tokenizer_kind(inner) not in ("Unigram", "BPE") or inner.eos_token_id is None:
+        sys.exit(f"{type(inner).__name__} ({tokenizer_kind(inner)}) is {kinds}: not exported")
+
+
+def tokenizer_kind(inner):
+    """What a Hugging Face tokenizer is underneath: Unigram, BPE, WordPiece…"""
+    return json.loads(inner.backend_tokenizer.to_str())["model"]["type"]
+
+
+def write_sentence_piece(tokenizer, clean, out):
+    refuse_words(tokenizer)
     from sentencepiece import sentencepiece_model_pb2 as schema
 
-    description = json.loads(inner.backend_tokenizer.to_str())
-    published = getattr(inner, "vocab_file", None)
-    if published and pathlib.Path(published).is_file() and published.endswith(".model"):
-        proto = schema.ModelProto.FromString(pathlib.Path(published).read_bytes())
-    else:
-        proto = rebuilt(description, inner, schema)
-    # Hugging Face's settings count, not those that the model was trained with.
-    proto.normalizer_spec.add_dummy_prefix = adds_prefix(description)
-    model = proto.SerializeToString()
+    inner = tokenizer.tokenizer
     keys = {
         "tokenizer": "sentencepiece", "vocab_size": len(inner), "end": inner.eos_token_id,
         "pad": inner.pad_token_id, "model": "spiece.model", "clean": clean,
     }
-    processor = sentencepiece.SentencePieceProcessor(model_proto=model)
-    for text in PROBE_TEXTS:
-        ours = rows(processor, keys, tokenizer.clean_fn(text), tokenizer.context_length)
-        theirs = tokenizer([text])[0].tolist()
-        if ours != theirs:
-            sys.exit(
-                f"\"{text}\" becomes {ours[:12]}… here, {theirs[:12]}… in open_clip: no package")
+    first = int(tokenizer([""])[0, 0])
+    if first != keys["end"]:
+        keys["start"] = first
+    description = json.loads(inner.backend_tokenizer.to_str())
+    published = getattr(inner, "vocab_file", None)
+    models = []
+    if published and pathlib.Path(published).is_file() and published.endswith(".model"):
+        models.append(schema.ModelProto.FromString(pathlib.Path(published).read_bytes()))
+    # XLM-RoBERTa's tokenizers number the pieces of their file anew: tokenizer.json is tried where it differs.
+    for proto in (*models, None):
+        model = serialized(proto or rebuilt(description, inner, schema), description)
+        other = difference(tokenizer, keys, model, clean)
+        if other is None:
+            break
+    else:
+        sys.exit(f"\"{other[0]}\" becomes {other[1]}… here, {other[2]}… in open_clip: no package")
     (out / "spiece.model").write_bytes(model)
     return keys, ["spiece.model"]
 
 
+def serialized(proto, description):
+    # Hugging Face's settings count, not those that the model was trained with.
+    proto.normalizer_spec.add_dummy_prefix = adds_prefix(description)
+    return proto.SerializeToString()
+
+
+def difference(tokenizer, keys, model, clean):
+    """The first text, with both rows' beginnings, whose row is not open_clip's; None where all are."""
+    import sentencepiece
+
+    processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+    for text in PROBE_TEXTS:
+        ours = rows(processor, keys, get_clean_fn(clean)(text), tokenizer.context_length)
+        theirs = tokenizer([text])[0].tolist()
+        if ours != theirs:
+            return text, ours[:12], theirs[:12]
+    return None
+
+
 def rows(processor, keys, text, length):
     """A cleaned text's input row: its pieces, cut so that the end token stays, and padding."""
-    ids = processor.encode(text)[: length - 1] + [keys["end"]]
+    start = [keys["start"]] if "start" in keys else []
+    ids = start + processor.encode(text)[: length - 1 - len(start)] + [keys["end"]]
     return ids + [keys["pad"]] * (length - len(ids))
 
 

@@ -56,13 +56,13 @@ package struct ModelPackage: Sendable {
     package enum Tokenizer: Sendable, Equatable {
         /// CLIP's byte pairs, between a start and an end token.
         case bytePairs(start: Int, vocabulary: String, merges: String)
-        /// A SentencePiece model, with an end token.
-        case sentencePiece(model: String)
+        /// A SentencePiece model, with an end token, and a start token where there is one.
+        case sentencePiece(start: Int?, model: String)
 
         var files: [String] {
             switch self {
             case .bytePairs(_, let vocabulary, let merges): [vocabulary, merges]
-            case .sentencePiece(let model): [model]
+            case .sentencePiece(_, let model): [model]
             }
         }
     }
@@ -205,7 +205,10 @@ extension ModelPackage {
                 .bytePairs(
                     start: try keys.integer("start", in: 0...size - 1),
                     vocabulary: try keys.text("vocabulary"), merges: try keys.text("merges"))
-            case .sentencePiece: .sentencePiece(model: try keys.text("model"))
+            case .sentencePiece:
+                .sentencePiece(
+                    start: keys.has("start") ? try keys.integer("start", in: 0...size - 1) : nil,
+                    model: try keys.text("model"))
             }
         return Text(
             contextLength: try keys.integer("context_length", in: 3...4096), vocabularySize: size,

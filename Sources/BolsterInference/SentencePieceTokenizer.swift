@@ -1,11 +1,13 @@
 import CSentencePiece
 
-/// SigLIP's tokenizer: a SentencePiece model (Kudo and Richardson, "SentencePiece: A simple and language
+/// SigLIP's and multilingual models' tokenizer: a SentencePiece model (Kudo and Richardson, "SentencePiece: A simple and language
 /// independent subword tokenizer", EMNLP 2018) through libsentencepiece, between OpenCLIP's cleaning and its
-/// rules about length: no start token, the end token always there, the rest padding.
+/// rules about length: the end token always there, the rest padding. SigLIP has no start token;
+/// XLM-RoBERTa's relatives have one.
 ///
 ///     "A red  apple!" ─► cleaned "a red apple" ─► pieces ─► 262 1250 8741 │ 1 │ 1 1 1 …
 package final class SentencePieceTokenizer: Sendable {
+    package let start: Int?
     package let end: Int
     package let pad: Int
     package let contextLength: Int
@@ -16,16 +18,19 @@ package final class SentencePieceTokenizer: Sendable {
 
     /// Opens the package's model file.
     package convenience init(_ package: ModelPackage) throws(InferenceError) {
-        guard case .sentencePiece(let name) = package.text.tokenizer else {
+        guard case .sentencePiece(let start, let name) = package.text.tokenizer else {
             throw InferenceError(
                 .packageInvalid, "\(package.directory) has no SentencePiece model", file: package.directory)
         }
         let file = package.path(name)
         try self.init(
-            text: package.text, file: file, bytes: try PackageFile.bytes(of: file, atMost: 1 << 28))
+            text: package.text, start: start, file: file,
+            bytes: try PackageFile.bytes(of: file, atMost: 1 << 28))
     }
 
-    init(text: ModelPackage.Text, file: String, bytes: [UInt8]) throws(InferenceError) {
+    init(
+        text: ModelPackage.Text, start: Int? = nil, file: String, bytes: [UInt8]
+    ) throws(InferenceError) {
         var detail = [CChar](repeating: 0, count: 512)
         let opened = bytes.withUnsafeBytes {
             piece_model_open($0.baseAddress, $0.count, &detail, detail.count)
@@ -36,6 +41,7 @@ package final class SentencePieceTokenizer: Sendable {
         }
         model = opened
         self.file = file
+        self.start = start
         end = text.end
         pad = text.pad
         contextLength = text.contextLength
@@ -51,11 +57,12 @@ package final class SentencePieceTokenizer: Sendable {
 
     deinit { piece_model_close(model) }
 
-    /// The model's input row for a text: tokens, end, padding; `contextLength` numbers. A text that is too
-    /// long is cut, its end token kept.
+    /// The model's input row for a text: start token where there is one, tokens, end, padding;
+    /// `contextLength` numbers. A text that is too long is cut, its end token kept.
     package func row(_ text: String) -> [Int64] {
         let cleaned = Array(cleaning.clean(text).utf8)
-        var ids = [Int32](repeating: 0, count: contextLength - 1)
+        let first = start == nil ? 0 : 1
+        var ids = [Int32](repeating: 0, count: contextLength - 1 - first)
         var detail = [CChar](repeating: 0, count: 512)
         let count = cleaned.withUnsafeBufferPointer { utf8 in
             utf8.withMemoryRebound(to: CChar.self) { letters in
@@ -65,10 +72,11 @@ package final class SentencePieceTokenizer: Sendable {
         }
         // The library encodes any text; what it can refuse is a model that was never loaded.
         precondition(count >= 0, "\(file): \(Self.words(detail))")
-        let kept = min(Int(count), contextLength - 1)
+        let kept = min(Int(count), ids.count)
         var row = [Int64](repeating: Int64(pad), count: contextLength)
-        for index in 0..<kept { row[index] = Int64(ids[index]) }
-        row[kept] = Int64(end)
+        if let start { row[0] = Int64(start) }
+        for index in 0..<kept { row[first + index] = Int64(ids[index]) }
+        row[first + kept] = Int64(end)
         return row
     }
 

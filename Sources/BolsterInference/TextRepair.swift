@@ -139,6 +139,20 @@ enum TextRepair {
         // Foundation leaves a Hangul syllable and the final consonant after it apart unless it takes the
         // syllable apart itself.
         let decomposed = String(view).decomposedStringWithCanonicalMapping
-        return Array(decomposed.precomposedStringWithCanonicalMapping.unicodeScalars)
+        // It composes what follows a starter above U+FFFF with that starter's lower 16 bits, so that U+E0067
+        // and an acute accent become a ǵ. Nothing below U+10000 composes with such a starter.
+        var output: [Unicode.Scalar] = []
+        var part = String.UnicodeScalarView()
+        var isAfterLargeStarter = false
+        for scalar in decomposed.unicodeScalars {
+            let isLarge = scalar.value > 0xFFFF
+            if isAfterLargeStarter, !isLarge {
+                output += String(part).precomposedStringWithCanonicalMapping.unicodeScalars
+                part = String.UnicodeScalarView()
+            }
+            if scalar.properties.canonicalCombiningClass == .notReordered { isAfterLargeStarter = isLarge }
+            part.append(scalar)
+        }
+        return output + String(part).precomposedStringWithCanonicalMapping.unicodeScalars
     }
 }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import BolsterInference
 
-/// SigLIP's tokenizers against others', on the captions that tools/oracles/sentencepiece_rows.py mutates.
+/// SentencePiece tokenizers against others', on the captions that tools/oracles/sentencepiece_rows.py mutates.
 /// As many as BOLSTER_TOKENIZER_CASES says.
 @Suite(.enabled(if: PythonOracle.hasSentencePiece)) struct SentencePieceTests {
     private struct Case: Decodable {
@@ -15,11 +15,18 @@ import Testing
         let row: [Int64]
     }
 
-    private static func text(pad: Int) -> ModelPackage.Text {
+    private static func text(
+        pad: Int, end: Int = 1, cleaning: TextCleaning = .canonicalize
+    ) -> ModelPackage.Text {
         ModelPackage.Text(
-            contextLength: 64, vocabularySize: 1000, end: 1, pad: pad,
-            tokenizer: .sentencePiece(model: "spiece.model"), cleaning: .canonicalize)
+            contextLength: 64, vocabularySize: 1100, end: end, pad: pad,
+            tokenizer: .sentencePiece(start: nil, model: "spiece.model"), cleaning: cleaning)
     }
+
+    private static let kinds: [String: (text: ModelPackage.Text, start: Int?)] = [
+        "unigram": (text(pad: 1), nil), "bpe": (text(pad: 0), nil),
+        "roberta": (text(pad: 1, end: 2, cleaning: .whitespace), 0),
+    ]
 
     @Test("Mutated captions give the rows of sentencepiece in Python, and nearly all of those of open_clip")
     func mutations() throws {
@@ -31,10 +38,11 @@ import Testing
         let script = PythonOracle.checkout.appendingPathComponent("tools/oracles/sentencepiece_rows.py")
         let output = try PythonOracle.run([script.path, folder.path, count])
         var tokenizers: [String: SentencePieceTokenizer] = [:]
-        for (kind, pad) in [("unigram", 1), ("bpe", 0)] {
+        for (kind, settings) in Self.kinds {
             let file = folder.appendingPathComponent("\(kind).model")
             tokenizers[kind] = try SentencePieceTokenizer(
-                text: Self.text(pad: pad), file: file.path, bytes: [UInt8](try Data(contentsOf: file)))
+                text: settings.text, start: settings.start, file: file.path,
+                bytes: [UInt8](try Data(contentsOf: file)))
         }
         var seen: [String: Int] = [:]
         var otherThanOpenCLIP: [String: Int] = [:]
@@ -50,7 +58,7 @@ import Testing
             print("\(kind): \(count) captions, \(other) other than Hugging Face's")
             #expect(count > 0 && other * 20 < count)
         }
-        #expect(seen.count == 2)
+        #expect(seen.count == Self.kinds.count)
     }
 
     @Test("Bytes that are no SentencePiece model are refused with the library's words")

@@ -43,4 +43,43 @@ import Testing
         #expect(wrong["plain"] == nil)
         #expect((wrong["mojibake"]?.count ?? 0) * 20 < seen["mojibake"] ?? 0)
     }
+
+    private struct Hostile: Decodable {
+        let text: String
+        let tokens: [Int]
+        let whitespace: String
+        let canonical: String
+
+        init(from decoder: any Decoder) throws {
+            var list = try decoder.unkeyedContainer()
+            text = try list.decode(String.self)
+            tokens = try list.decode([Int].self)
+            whitespace = try list.decode(String.self)
+            canonical = try list.decode(String.self)
+        }
+    }
+
+    @Test("What a hostile web holds gives open_clip's tokens and cleaned texts")
+    func hostile() throws {
+        let tokenizer = try TokenizerTests.tokenizer.get()
+        let environment = ProcessInfo.processInfo.environment
+        let script = PythonOracle.checkout.appendingPathComponent("tools/oracles/tokenizer_hostile.py").path
+        let output = try PythonOracle.run([
+            script, environment["BOLSTER_TOKENIZER_CASES"] ?? "1000",
+            environment["BOLSTER_TOKENIZER_SEED"] ?? "2026",
+        ])
+        var seen = 0
+        for line in output.split(separator: UInt8(ascii: "\n")) {
+            let example = try JSONDecoder().decode(Hostile.self, from: line)
+            seen += 1
+            let shown = String(example.text.prefix(200)).debugDescription
+            #expect(tokenizer.encode(example.text) == example.tokens, "\(shown)")
+            // Swift's == takes canonically equal texts for equal.
+            let whitespace = Array(TextCleaning.whitespace.clean(example.text).utf8)
+            #expect(whitespace == Array(example.whitespace.utf8), "\(shown)")
+            let canonical = Array(TextCleaning.canonicalize.clean(example.text).utf8)
+            #expect(canonical == Array(example.canonical.utf8), "\(shown)")
+        }
+        #expect(seen > 100)
+    }
 }

@@ -1,20 +1,22 @@
 #!/usr/bin/env python3
-"""SentencePiece tokenizers as SigLIP has them, and the input rows that open_clip gives mutated captions.
+"""SentencePiece tokenizers as SigLIP and others have them, and the input rows that open_clip gives mutated captions.
 
     sentencepiece_rows.py FOLDER COUNT [SEED]
 
-Trains one of unigrams and one of byte pairs on the captions of tokenizer_captions.py, leaves them in
-FOLDER/unigram.model and FOLDER/bpe.model, and prints one JSON object a line: kind, text, `pieces`, the row
-that sentencepiece gives after open_clip's cleaning, and `row`, that of open_clip's HFTokenizer, which runs
-Hugging Face's own code. Those two differ where two ways to cut a text are equally probable ("www" as ww w or
-w ww), and where a combining sign follows a letter of the character map.
-The two follow SigLIP (T5's English vocabulary: a space before the text, padded with the end token) and
-SigLIP 2 (Gemma's: no space before the text, byte fall-back, padded with 0).
+Trains one of unigrams and one of byte pairs on the captions of tokenizer_captions.py, leaves what the
+exporter makes of them in FOLDER/unigram.model, bpe.model and roberta.model, and prints one JSON object a
+line: kind, text, `pieces`, the row that sentencepiece gives after open_clip's cleaning, and `row`, that of
+open_clip's HFTokenizer, which runs Hugging Face's own code. Those two differ where two ways to cut a text are
+equally probable ("www" as ww w or w ww), and where a combining sign follows a letter of the character map.
+They follow SigLIP (T5's English vocabulary: a space before the text, padded with the end token), SigLIP 2
+(Gemma's: no space before the text, byte fall-back, padded with 0) and XLM-RoBERTa (a start token, and numbers
+other than those of the model's file).
 """
 
 import json
 import pathlib
 import random
+import shutil
 import sys
 import tempfile
 
@@ -47,12 +49,16 @@ def train(kind, path):
 
 
 def write_tokenizer(kind, folder):
-    """Saves the folder that open_clip's HFTokenizer opens, made as open_clip's SigLipTokenizer makes it."""
-    from transformers import GemmaTokenizerFast, T5TokenizerFast
+    """Saves the folder that open_clip's HFTokenizer opens: "unigram" and "bpe" made as open_clip's
+    SigLipTokenizer makes them, "roberta" as XLM-RoBERTa's, with a start token and numbers of its own."""
+    from transformers import GemmaTokenizerFast, T5TokenizerFast, XLMRobertaTokenizerFast
 
     with tempfile.TemporaryDirectory() as scratch:
         model = pathlib.Path(scratch) / "spiece.model"
-        train(kind, model)
+        train("unigram" if kind == "roberta" else kind, model)
+        if kind == "roberta":
+            XLMRobertaTokenizerFast(str(model)).save_pretrained(folder)
+            return
         if kind == "bpe":
             tokenizer = GemmaTokenizerFast(
                 str(model), padding_side="right", add_bos_token=False, add_eos_token=True, legacy=False)
@@ -75,12 +81,13 @@ def main():
         for _ in range(chance.choice([0, 1, 1, 2, 2, 3])):
             text = tokenizer_captions.mutate(chance, text)
         texts.append(text)
-    for kind in ("unigram", "bpe"):
-        train(kind, folder / f"{kind}.model")
+    for kind in ("unigram", "bpe", "roberta"):
         write_tokenizer(kind, folder / kind)
-        tokenizer = HFTokenizer(str(folder / kind), context_length=CONTEXT, clean="canonicalize")
+        clean = "whitespace" if kind == "roberta" else "canonicalize"
+        tokenizer = HFTokenizer(str(folder / kind), context_length=CONTEXT, clean=clean)
+        keys, _ = openclip_text.write_tokenizer(tokenizer, folder)
+        shutil.copy(folder / "spiece.model", folder / f"{kind}.model")
         processor = sentencepiece.SentencePieceProcessor(model_file=str(folder / f"{kind}.model"))
-        keys = {"end": 1, "pad": 1 if kind == "unigram" else 0}
         for text, row in zip(texts, tokenizer(texts).tolist()):
             pieces = openclip_text.rows(processor, keys, tokenizer.clean_fn(text), CONTEXT)
             print(json.dumps({"kind": kind, "text": text, "pieces": pieces, "row": row}))

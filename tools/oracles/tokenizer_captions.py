@@ -4,7 +4,8 @@
     tokenizer_captions.py COUNT [SEED]
 
 Prints one JSON list [kind, text, tokens] a line. The kind is "mojibake" where ftfy's repair of wrongly
-decoded text changes what comes out, and "plain" otherwise.
+decoded text changes what comes out, "unassigned" where the cleaned text has a character that Python's Unicode
+does not know, about whose class the regex module and our own library may differ, and "plain" otherwise.
 """
 
 import html
@@ -136,7 +137,10 @@ def main():
         for _ in range(chance.choice([0, 1, 1, 2, 2, 3])):
             text = mutate(chance, text)
         changed = ftfy.fix_text(text) != ftfy.fix_text(text, fix_encoding=False)
-        print(json.dumps(["mojibake" if changed else "plain", text, tokenizer.encode(text)]))
+        # As "©&#102019", whose reference took in the digits after it.
+        unknown = any(unicodedata.category(character) == "Cn" for character in tokenizer.clean_fn(text))
+        kind = "mojibake" if changed else "unassigned" if unknown else "plain"
+        print(json.dumps([kind, text, tokenizer.encode(text)]))
 
 
 if __name__ == "__main__":
