@@ -18,12 +18,16 @@ enum TestModels {
     static let hasRuntime = runtime != nil
     static let canGenerate = hasRuntime && PythonOracle.hasExporter
 
-    /// Folder with `teacher`, `captioner`, both again with `-half`, `siglip`, and `reference.npz`.
+    /// Folder with `teacher`, `captioner`, both again with `-half`, `siglip`, `roberta`, and
+    /// `reference.npz`.
     static let generated: Result<String, any Error> = Result {
         var hasher = SHA256Hasher()
         let here = PythonOracle.checkout.appendingPathComponent("Tests/BolsterInferenceTests")
         let generator = here.appendingPathComponent("generate_models.py")
-        let tools = ["export_openclip", "openclip_graphs", "openclip_text", "onnx_graphs"].map {
+        let tools = [
+            "export_openclip", "openclip_captioner", "openclip_graphs", "openclip_loading", "openclip_text",
+            "onnx_graphs",
+        ].map {
             PythonOracle.checkout.appendingPathComponent("tools/\($0).py")
         }
         for file in [generator] + tools { hasher.update([UInt8](try Data(contentsOf: file))) }

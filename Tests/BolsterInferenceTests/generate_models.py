@@ -3,8 +3,8 @@
 
     generate_models.py OUT
 
-Writes OUT/teacher and OUT/captioner, both again in half precision, OUT/siglip with a SentencePiece
-tokenizer, and OUT/reference.npz with what OpenCLIP's own `generate` decodes.
+Writes OUT/teacher and OUT/captioner, both again in half precision, OUT/siglip and OUT/roberta with
+SentencePiece tokenizers, and OUT/reference.npz with what OpenCLIP's own `generate` decodes.
 """
 
 import gzip
@@ -69,6 +69,24 @@ def export_siglip(out):
         str(out / "siglip-tokenizer"), context_length=16, clean="canonicalize")
     model = lively(tiny_siglip(16))
     export_openclip.export(model, tokenizer, out / "siglip", "tiny-siglip", "random weights")
+
+
+def export_roberta(out):
+    """A text tower of Hugging Face's, whose SentencePiece tokenizer has a start token."""
+    import sentencepiece_rows
+    from transformers import XLMRobertaConfig
+
+    folder = out / "roberta-tokenizer"
+    sentencepiece_rows.write_tokenizer("roberta", folder)
+    XLMRobertaConfig(
+        vocab_size=1100, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64,
+        max_position_embeddings=40,
+    ).save_pretrained(folder)
+    vision = {"layers": 1, "width": 32, "head_width": 16, "patch_size": 8, "image_size": 32}
+    text = {"hf_model_name": str(folder), "hf_model_pretrained": False, "hf_pooler_type": "mean_pooler"}
+    tokenizer = open_clip.tokenizer.HFTokenizer(str(folder), context_length=16)
+    model = lively(open_clip.model.CustomTextCLIP(24, vision, text))
+    export_openclip.export(model, tokenizer, out / "roberta", "tiny-roberta", "random weights")
 
 
 def lively(model):
@@ -157,6 +175,7 @@ def main():
     export_openclip.export(
         teacher, tokenizer, out / "teacher-half", "tiny-clip", "random weights", precision="fp16")
     export_siglip(out)
+    export_roberta(out)
     model = lively(tiny(tokenizer, True, context_length))
     with torch.no_grad():
         # Without this the end token hardly ever wins in a model with random weights.

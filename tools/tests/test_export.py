@@ -26,7 +26,27 @@ if not MISSING:
     import onnx
     import open_clip
     import openclip_text
+    import safetensors.torch
     import sentencepiece_rows
+    import torch
+
+    class Echo(torch.nn.Module):
+        """Holds weights under their names, as OpenAI's TorchScript archives do."""
+
+        def __init__(self, weights):
+            super().__init__()
+            for name, value in weights.items():
+                *owners, attribute = name.split(".")
+                holder = self
+                for owner in owners:
+                    if owner not in dict(holder.named_children()):
+                        holder.add_module(owner, torch.nn.Module())
+                    holder = holder.get_submodule(owner)
+                holder.register_parameter(attribute, torch.nn.Parameter(value))
+
+        def forward(self, x):
+            return x
+
 
 VISION = {"layers": 2, "width": 32, "head_width": 16, "patch_size": 8, "image_size": 32}
 TEXT = {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 2}
@@ -186,10 +206,95 @@ class ExportTests(unittest.TestCase):
         with self.assertRaisesRegex(SystemExit, "only square ones"):
             self.export(
                 "oblong", configuration | {"vision_cfg": VISION | {"image_size": [32, 64]}})
+        captioner = coca(77)
+        seeing = captioner | {"text_cfg": captioner["text_cfg"] | {"no_causal_mask": True}}
+        with self.assertRaisesRegex(SystemExit, "no_causal_mask, .*--kind teacher"):
+            self.export("seeing", seeing)
+        with self.assertRaisesRegex(SystemExit, "only CoCa models caption"):
+            self.export("no-decoder", configuration, "--kind", "captioner")
+
+    def test_what_cannot_be_loaded_is_said(self):
+        configuration = {"embed_dim": 24, "vision_cfg": VISION, "text_cfg": TEXT}
+        folder = self.folder / "hub"
+        folder.mkdir()
+        with self.assertRaisesRegex(SystemExit, "no open_clip_config.json"):
+            export_openclip.load(f"local-dir:{folder}", None)
+        (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": configuration}))
+        with self.assertRaisesRegex(SystemExit, "no .safetensors, .bin or .pth file with weights"):
+            export_openclip.load(f"local-dir:{folder}", None)
+        damaged = folder / "open_clip_model.safetensors"
+        damaged.write_bytes(b"no weights")
+        with self.assertRaisesRegex(SystemExit, "OpenCLIP cannot make local-dir"):
+            export_openclip.load(f"local-dir:{folder}", None)
+        with self.assertRaisesRegex(SystemExit, "brings its own weights"):
+            export_openclip.load(f"local-dir:{folder}", "my.pt")
+        with self.assertRaisesRegex(SystemExit, "no model \"ViT-B-23\"; it knows .*ViT-B-32"):
+            export_openclip.load("ViT-B-23", None)
+        with self.assertRaisesRegex(SystemExit, "neither a file nor a tag of ViT-B-32, .*: openai, "):
+            export_openclip.load("ViT-B/32", "nowhere.pt")
+        with self.assertRaisesRegex(SystemExit, "has no embed_dim, text_cfg"):
+            (self.folder / "bare.json").write_text('{"vision_cfg": {}}')
+            export_openclip.load(str(self.folder / "bare.json"), None)
+        named = siglip(folder / "nowhere")
+        (self.folder / "named.json").write_text(json.dumps(named))
+        with self.assertRaisesRegex(SystemExit, "cannot be opened: (.|\n)*--tokenizer FOLDER"):
+            export_openclip.load(str(self.folder / "named.json"), None)
+
+    def test_checkpoints(self):
+        """Weights in every wrapping give the graphs that they give in OpenCLIP."""
+        configuration = {"embed_dim": 24, "vision_cfg": VISION, "text_cfg": TEXT}
+        file = self.folder / "wrapped.json"
+        hub = {"model_cfg": configuration, "preprocess_cfg": {"mean": [0, 0, 0], "interpolation": "bilinear"}}
+        file.write_text(json.dumps(hub))
+        torch.manual_seed(3)
+        original = open_clip.model.CLIP(24, VISION, TEXT).eval()
+        weights = original.state_dict()
+        safetensors.torch.save_file(weights, str(self.folder / "bare.safetensors"))
+        torch.save(weights, self.folder / "bare.bin")
+        wrapped = {"epoch": 3, "state_dict": {f"module.{name}": part for name, part in weights.items()}}
+        torch.save(wrapped, self.folder / "epoch_3.pt")
+        torch.jit.trace(Echo(weights), torch.zeros(1)).save(str(self.folder / "script.pt"))
+        for name in ("bare.safetensors", "bare.bin", "epoch_3.pt", "script.pt"):
+            model, _, _ = export_openclip.load(str(file), str(self.folder / name))
+            self.assertTrue(torch.equal(model.visual.proj, original.visual.proj))
+            self.assertEqual(open_clip.get_model_preprocess_cfg(model)["interpolation"], "bilinear")
+            self.assertEqual(tuple(open_clip.get_model_preprocess_cfg(model)["mean"]), (0, 0, 0))
+        with self.assertRaisesRegex(SystemExit, "are the weights this model's"):
+            export_openclip.load("ViT-B-32", str(self.folder / "bare.bin"))
+
+    def test_families(self):
+        """Towers that differ in how they pool, attend and normalise; the exporter compares each graph."""
+        custom = {"qk_norm": True, "scale_heads": True, "scale_attn_inner": True, "scale_attn": True}
+        plain = {"embed_dim": 24, "vision_cfg": VISION, "text_cfg": TEXT}
+        families = {
+            "resnet": plain | {
+                "vision_cfg": {"layers": [1, 1, 1, 1], "width": 16, "image_size": 32},
+                "text_cfg": TEXT | {"pool_type": "last", "no_causal_mask": True, "context_length": 32},
+            },
+            "custom": plain | {
+                "vision_cfg": VISION | custom | {"pool_type": "avg", "no_ln_pre": True},
+                "text_cfg": TEXT | custom, "quick_gelu": True,
+            },
+            "convnext": plain | {"custom_text": True, "vision_cfg": {
+                "timm_model_name": "convnext_atto", "timm_pool": "", "timm_proj": "mlp", "image_size": 64}},
+        }
+        for name, configuration in families.items():
+            with self.subTest(family=name):
+                _, description, _ = self.export(name, configuration)
+                self.assertEqual((description["kind"], description["embedding_width"]), ("teacher", 24))
+
+    def test_decoders_of_other_heads(self):
+        """Caches have the heads that all layers share; custom blocks and larger vocabularies decode too."""
         uneven = coca(77)
-        uneven["multimodal_cfg"]["heads"] = 4
-        with self.assertRaisesRegex(SystemExit, "differ in heads and head widths"):
-            self.export("uneven", uneven)
+        uneven["text_cfg"] |= {"heads": 4, "qk_norm": True, "scale_heads": True, "vocab_size": 49500}
+        uneven["multimodal_cfg"] |= {"vocab_size": 49500}
+        _, description, _ = self.export("uneven", uneven)
+        shape = description["captioner"]
+        self.assertEqual((shape["heads"], shape["head_width"]), (4, 8))
+        self.assertEqual(description["text"]["vocab_size"], 49500)
+        out, description, _ = self.export("uneven-teacher", uneven, "--kind", "teacher")
+        self.assertEqual((description["kind"], description["embedding_width"]), ("teacher", 32))
+        self.assertEqual(np.load(out / "probe.npz")["ids"].shape, (16, 77))
 
 
 if __name__ == "__main__":
