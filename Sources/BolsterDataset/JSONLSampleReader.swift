@@ -8,9 +8,9 @@ import Glibc
 /// The key is the field `__key__`, `key`, `uid` or `id`, the first there is, else the sample's number in nine
 /// digits. The image is the field `image` (or `image_base64`, `image_bytes`, `jpg`, `jpeg`, `png`, `webp`) in
 /// base64, also with a "data:…;base64," before it. What is no base64 is a member of no bytes, so that the
-/// sample is skipped as undecodable. All other fields become the sample's `json` member, as they stand but for
-/// what is no JSON and no damage either (`RepairedJSON`). A byte order mark at the shard's beginning is passed
-/// over.
+/// sample is skipped as undecodable. All other fields become the sample's `json` member, as they stand but
+/// for what is no JSON and no damage either (`RepairedJSON`). A byte order mark at the shard's beginning is
+/// passed over.
 ///
 /// A sample's bytes are its line, line break included. Blank lines are passed over. A line that is no object,
 /// or an end without a whole line, is damage: the samples before it come out first.

@@ -1,8 +1,8 @@
 import Foundation
 
-/// JSON as programs write it that do not keep to the standard (RFC 8259): Python's json module puts out `NaN`,
-/// `Infinity` and `-Infinity`, others a byte order mark or bytes that are no UTF-8. One such value must not
-/// cost a sample its texts and its uid, or a shard the samples behind it.
+/// JSON as programs write it that do not keep to the standard (RFC 8259): Python's json module puts out
+/// `NaN`, `Infinity` and `-Infinity`, others a byte order mark or bytes that are no UTF-8. One such value
+/// must not cost a sample its texts and its uid, or a shard the samples behind it.
 enum RepairedJSON {
     /// The value, and bytes of standard JSON that say the same: those given where they are, else with `null`
     /// for numbers that are none and the replacement character for bytes that are no text. Nil where that is

@@ -5,25 +5,29 @@ import BolsterWorker
 struct CacheOptions: ParsableArguments {
     @Option(
         help: .init(
-            "A folder of this node for all its workers: verified copies of models and remote shards.",
-            discussion: "Default: bolster below $XDG_CACHE_HOME or ~/.cache.", valueName: "dir"))
+            """
+            A folder of this node for all its workers: verified copies of models and remote shards. Default: \
+            bolster below $XDG_CACHE_HOME or ~/.cache, and local models are read where they lie.
+            """, valueName: "dir"))
     var cache: String?
 
     @Option(
         help: .init(
-            "How much of it copies of remote shards may take, like 200GiB; 0 keeps none.",
-            discussion: "Default: a quarter of the disk's free space, at most 100GiB.", valueName: "size"))
+            """
+            How much of it copies of remote shards may take, like 200GiB; 0 keeps none. Default: a quarter \
+            of the disk's free space, at most 100GiB.
+            """, valueName: "size"))
     var cacheShards: ByteCount?
 
     @Option(
         help: .init(
             "Disk that each worker process may take for record files on their way into a bucket.",
             valueName: "size"))
-    var spool = ByteCount(WorkerConfiguration.spoolBytesPreset)
+    var spoolSize = ByteCount(WorkerConfiguration.spoolBytesPreset)
 
     /// The same options for a child process, in its working directory.
     var arguments: [String] {
-        var arguments = ["--spool", spool.description]
+        var arguments = ["--spool-size", spoolSize.description]
         if let cache { arguments += ["--cache", absolutePath(cache)] }
         if let cacheShards { arguments += ["--cache-shards", cacheShards.description] }
         return arguments
@@ -32,7 +36,7 @@ struct CacheOptions: ParsableArguments {
     func apply(to configuration: inout WorkerConfiguration) {
         configuration.cache = cache.map(absolutePath)
         configuration.cacheShards = cacheShards?.bytes
-        configuration.spoolBytes = spool.bytes
+        configuration.spoolBytes = spoolSize.bytes
     }
 }
 

@@ -1,7 +1,7 @@
-"""A web server for the shard readers' tests, odd in one way a path. Prints its port, then serves until its input
-ends. Every path has the same 350,000 bytes, byte i being (i * 13 >> 2) % 256:
+"""A web server for the shard readers' tests, odd in one way a path. Prints its port, then serves until its
+input ends. Every path has the same 350,000 bytes, byte i being (i * 13 >> 2) % 256:
 
-    /plain      ranges, an ETag                      /ignores    ranges for the first byte only, then everything
+    /plain      ranges, an ETag                      /ignores    ranges at first, then everything
     /shifted    a range from another place           /surplus    a range and 100 bytes behind it
     /redated    another date after the first answer  /grown      one byte more after the first answer
     /stated     states 1000 bytes more than it has   /resets     a reset after 50,000 bytes of each answer

@@ -9,9 +9,9 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 last=$(mktemp -d)
 status=0
+tests='FuzzTests|PeerInfoFuzzTests|MutationTests|UIDSetTests/damage'
+tests+='|JSONLSampleReaderTests/mutations|TarScannerTests/agreesWithReader'
 BOLSTER_FUZZ_ROUNDS=${1:-50000} BOLSTER_MUTATIONS=${1:-50000} BOLSTER_FUZZ_LAST=$last \
-    swift test --disable-xctest --no-parallel --filter \
-    'FuzzTests|PeerInfoFuzzTests|MutationTests|UIDSetTests/damage|JSONLSampleReaderTests/mutations|TarScannerTests/agreesWithReader' ||
-    status=$?
+    swift test --disable-xctest --no-parallel --filter "$tests" || status=$?
 if [ "$status" -eq 0 ]; then rm -rf "$last"; else echo "the last inputs: $last"; fi
 exit "$status"

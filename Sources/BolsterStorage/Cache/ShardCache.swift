@@ -4,8 +4,8 @@ import Synchronization
 
 /// A node's copies of remote shards, shared by all its processes, so that several stages fetch a shard once.
 ///
-///     the first reader, from byte 0            readers meanwhile               readers later
-///     server ─► `ShardFetch` ─► x.part ─► it    x.part, as it grows             x.shard, checked block by block
+///     the first reader, from byte 0             readers meanwhile      readers later
+///     server ─► `ShardFetch` ─► x.part ─► it    x.part, as it grows    x.shard, checked
 ///                                 └── whole: x.sums, then renamed to x.shard
 ///
 /// The cache decides nothing but speed: where it is full, unwritable or damaged, the shard is read from where
@@ -54,9 +54,9 @@ package final class ShardCache: Sendable {
         location.hasPrefix(S3Location.scheme) || WebServer.isURL(location)
     }
 
-    /// The bytes of a shard from an offset, out of the cache or on their way into it; nil where they are to be
-    /// read from where they lie. A unit that begins in the middle starts no fetch: the chunks before it may
-    /// never be wanted on this node.
+    /// The bytes of a shard from an offset, out of the cache or on their way into it; nil where they are to
+    /// be read from where they lie. A unit that begins in the middle starts no fetch: the chunks before it
+    /// may never be wanted on this node.
     func source(of shard: Shard, at offset: Int64) throws(StorageError) -> (any ByteSource)? {
         guard bytesMax > 0, Self.keeps(shard.location), !shard.identity.version.isEmpty,
             (0...shard.identity.size).contains(offset)

@@ -19,7 +19,8 @@ package struct ByteReader: ~Copyable {
         }
     }
 
-    /// Opens a shard through a node's cache: a remote one is read from its copy there, or kept while it comes.
+    /// Opens a shard through a node's cache: a remote one is read from its copy there, or kept while it
+    /// comes.
     package init(opening shard: Shard, at offset: Int64, through cache: ShardCache?) throws(StorageError) {
         try self.init(shard.location, at: offset) { start throws(StorageError) in
             if let source = try cache?.source(of: shard, at: start) { return (source, shard.identity) }

@@ -154,8 +154,8 @@ struct RemoteObject: Sendable {
         guard start == range.lowerBound else {
             return StorageError(
                 .failed, path: url,
-                "the server was asked for the bytes from \(range.lowerBound) and sends those from \(start); it "
-                    + "cannot be read in parts")
+                "the server was asked for the bytes from \(range.lowerBound) and sends those from \(start); "
+                    + "it cannot be read in parts")
         }
         return nil
     }
