@@ -34,10 +34,11 @@ private final class S3Process {
 
     deinit { input.fileHandleForWriting.closeFile() }
 
-    var environment: [String: String] {
+    func environment(cache: String) -> [String: String] {
         [
             "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": Self.secret,
             "AWS_REGION": "eu-test-1", "AWS_ENDPOINT_URL": url, "AWS_EC2_METADATA_DISABLED": "true",
+            "XDG_CACHE_HOME": cache,
         ]
     }
 
@@ -105,7 +106,7 @@ struct ObjectStorageTests {
         let state = remote.folder.path + "/state"
         let result = try remote.run(
             ["--state", state, "--log-level", "trace"], output: "s3://bucket/runs/small",
-            environment: s3.environment)
+            environment: s3.environment(cache: remote.folder.path + "/cache"))
         #expect(result.status == 0, "\(result.errors)")
 
         let copies = remote.folder.path + "/dataset"
@@ -134,6 +135,50 @@ struct ObjectStorageTests {
             #expect(one == other, "\(name)")
         }
         try expectNoSecrets(below: state, result)
+    }
+
+    @Test(
+        "Two stages and two workers fetch each shard once; a bucket that is away holds nobody up",
+        .timeLimit(.minutes(3)))
+    func onceAndLater() throws {
+        let s3 = try S3Process()
+        let shards = ["0000", "0001"].map { Program.checkout + "/manifests/demo/shards/\($0).tar" }
+        // So many that one of the two workers meets more in a row than a request is repeated for.
+        _ = try s3.script(
+            """
+            for path in sys.argv[1:]:
+                key = "corpus/" + path.rsplit("/", 1)[1]
+                s3.put_object(Bucket="bucket", Key=key, Body=open(path, "rb").read())
+            control("fault", json.dumps(dict(method="PUT", match="records/", kind="status", times=17,
+                status=503, code="SlowDown")).encode())
+            """, shards)
+        var run = try SmallRun()
+        run.shards = "s3://bucket/corpus/*.tar"
+        let state = run.folder.path + "/state"
+        let result = try run.run(
+            ["--state", state, "--no-merge", "--workers", "2"], output: "s3://bucket/runs/once",
+            environment: s3.environment(cache: run.folder.path + "/cache"))
+        #expect(result.status == 0, "\(result.errors)")
+        let logs = try (0..<2).map { index in
+            String(
+                decoding: try Data(contentsOf: URL(fileURLWithPath: "\(state)/logs/worker-\(index).log")),
+                as: UTF8.self)
+        }.joined()
+        #expect(logs.contains("record files wait in the spool, and the work goes on"))
+        #expect(logs.contains("the output takes record files again"))
+        let facts = try s3.script(
+            """
+            log = urllib.request.urlopen("\(s3.url)/_control/log").read().decode()
+            lines = [json.loads(line) for line in log.splitlines()]
+            print("fetches", sum(line["method"] == "GET" and "corpus/0" in line["path"] for line in lines))
+            """
+        ).split(separator: "\n")
+        #expect(facts == ["fetches 2"])
+        let kept = try FileManager.default.contentsOfDirectory(
+            atPath: run.folder.path + "/cache/bolster/shards")
+        #expect(kept.count { $0.hasSuffix(".shard") } == 2 && !kept.contains { $0.hasSuffix(".part") })
+        let spool = run.folder.path + "/cache/bolster/spool"
+        #expect(try FileManager.default.contentsOfDirectory(atPath: spool).isEmpty)
     }
 
     private func expectNoSecrets(below folder: String, _ result: Program.Result) throws {
