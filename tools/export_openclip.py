@@ -27,7 +27,7 @@ from open_clip.coca_model import CoCa
 from open_clip.transform import PreprocessCfg, image_transform_v2
 from openclip_captioner import captioner_sizes, export_captioner
 from openclip_graphs import ImageTower, TextTower, in_precision
-from openclip_loading import load
+from openclip_loading import REFUSALS, first_lines, load
 from openclip_text import PROBE_TEXTS, write_tokenizer
 from PIL import Image
 
@@ -52,7 +52,15 @@ class Package:
         path = self.out / f"{name}.onnx"
         halved = in_precision(module, FLOATS[self.precision])
         arguments = rounded(example, self.precision)
-        export_graph(halved, arguments, names, outputs, dynamic, path, self.largest)
+        try:
+            with torch.no_grad():
+                module(*example)
+        except REFUSALS as error:
+            sys.exit(f"OpenCLIP itself cannot run the model (for {path.name}): {first_lines(error)}")
+        try:
+            export_graph(halved, arguments, names, outputs, dynamic, path, self.largest)
+        except REFUSALS as error:
+            sys.exit(f"PyTorch cannot make {path.name}: {first_lines(error.__cause__ or error)}")
         difference = compare_graph(module, path, names, batches, self.precision, tolerance)
         self.differences[name] = difference
 

@@ -22,7 +22,7 @@ from safetensors import SafetensorError
 
 # What OpenCLIP's create_model raises where a file is damaged, does not fit, or cannot be fetched.
 REFUSALS = (
-    RuntimeError, OSError, ValueError, KeyError, TypeError, AssertionError, EOFError, ImportError,
+    RuntimeError, OSError, ValueError, LookupError, TypeError, AssertionError, EOFError, ImportError,
     pickle.UnpicklingError, SafetensorError,
 )
 
