@@ -162,6 +162,8 @@ if [ "$full" = 1 ]; then
         "$BOLSTER_PYTHON" tools/benchmarks/memory.py "$BOLSTER_BINARY" "$root/.build/memory-check"
     check "reading a 4 GB shard" \
         env BOLSTER_FULL=1 "$BOLSTER_PYTHON" -m unittest tools/tests/test_large_shard.py
+    check "memory that is not there" \
+        env BOLSTER_FULL=1 "$BOLSTER_PYTHON" -m unittest tools/tests/test_out_of_memory.py
     check "a lost state folder" \
         env BOLSTER_FULL=1 swift test --skip-build --disable-xctest --filter DrainTests/lostState
     check "join against others" \

@@ -190,7 +190,7 @@ private final class Computation {
             throw error
         }
         loaded = [stage.id.name] + loaded.filter { $0 != stage.id.name }
-        driver.loaded(stages: loaded)
+        driver.loaded(stages: troubles.order(loaded, of: stages.keys))
         let control = LeaseControl(driver, grant)
         let started = ContinuousClock.now
         let before = driver.meter.read()
@@ -231,7 +231,7 @@ private final class Computation {
         case let error as WorkerError where EndpointPatience.Trouble(error) != nil:
             node.spool?.wait()
             let isBack = try troubles.handedBack(
-                error, grant, stage, lastAnswer: models?.lastAnswer(of: stage), loaded: &loaded,
+                error, grant, stage, lastAnswer: models?.lastAnswer(of: stage), loaded: loaded,
                 all: stages.keys, metadata)
             if isBack { return }
         default: break

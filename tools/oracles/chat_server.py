@@ -12,7 +12,12 @@ Captions follow from the image's digest, the prompt and the seed alone.
     POST /faults     {"FAULT": [K, TIMES], …}: images whose digest is 0 modulo K meet FAULT at their first
                      TIMES requests. FAULT is one of busy (429 with Retry-After: 1), loading (503), broken
                      (500), cut (the connection breaks), garbage (no JSON), slow (no answer for SLOW
-                     seconds), refused (400), empty (no words), denied (401, repeating the key).
+                     seconds), refused (400), empty (no words), denied (401, repeating the key), later (429
+                     with a Retry-After date two seconds ahead), wrapped (an error under status 200), none (no
+                     choices), declined (a refusal in the place of words), parts (the words as a list of
+                     parts), odd (counts and a finish_reason that make no sense), huge (17 MiB), long (a text
+                     of 100 KB), echo (the key as the caption), drip (a byte every tenth of a second), reset
+                     (a TCP reset in mid-answer), terminal (500 with a terminal's orders).
 """
 
 import argparse
@@ -21,11 +26,20 @@ import collections
 import hashlib
 import http.server
 import json
+import socket
+import struct
 import threading
 import time
+from email.utils import formatdate
 
 SIGNATURES = {"image/jpeg": b"\xff\xd8\xff", "image/png": b"\x89PNG\r\n\x1a\n", "image/webp": b"RIFF"}
-STATUSES = {"busy": 429, "loading": 503, "broken": 500, "refused": 400, "denied": 401}
+STATUSES = {
+    "busy": 429, "later": 429, "loading": 503, "broken": 500, "terminal": 500, "refused": 400, "denied": 401,
+}
+# Faults under status 200 whose answer is no caption.
+UNANSWERED = {
+    "cut", "slow", "garbage", "wrapped", "none", "declined", "huge", "long", "echo", "drip", "reset", "empty",
+}
 SLOW = 3.0
 
 
@@ -100,6 +114,28 @@ def caption(prompt, digest, seed):
     return f"\n A drawing {digest[:6]} for {len(prompt)} letters and seed {seed}. It has a second sentence."
 
 
+def completion(fault, text, given, model):
+    """An answer's object: as it should be, or as `fault` says."""
+    words = {
+        "empty": "", "huge": "word " * (17 << 18), "long": "word " * 20_000, "declined": None,
+        "echo": f"My key is {given}", "parts": [{"type": "text", "text": text}, {"type": "image", "n": 1}],
+    }
+    message = {"role": "assistant", "content": words.get(fault, text)}
+    if fault == "declined":
+        message["refusal"] = "I cannot describe\x1b[2J people."
+    answer = {
+        "id": "c", "object": "chat.completion", "created": 0, "model": model,
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "usage": {"prompt_tokens": 100, "completion_tokens": 12, "total_tokens": 112},
+    }
+    if fault == "none":
+        answer["choices"] = []
+    if fault == "odd":
+        answer["choices"][0]["finish_reason"] = 7
+        answer["usage"] = {"prompt_tokens": 9223372036854775807, "completion_tokens": "many"}
+    return answer
+
+
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     state = None
@@ -154,33 +190,43 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with state.lock:
             fault = state.fault(digest)
             status = STATUSES.get(fault, 200)
-            state.statuses[fault if fault in ("cut", "slow", "garbage") else status] += 1
-            if status == 200 and fault not in ("cut", "slow", "garbage"):
+            state.statuses[fault if fault in UNANSWERED - {"empty"} else status] += 1
+            if status == 200 and fault not in UNANSWERED - {"empty"}:
                 state.seeds.append(seed)
         self.answer(fault, status, caption(prompt, digest, seed), given)
 
     def answer(self, fault, status, text, given):
-        if fault == "cut":
-            self.send_response(200)
-            self.send_header("Content-Length", "1000")
-            self.end_headers()
-            self.wfile.write(b'{"choices": [')
-            self.wfile.flush()
-            self.close_connection = True
-            return
+        if fault in ("cut", "drip", "reset"):
+            return self.break_off(fault)
         if fault == "slow":
             time.sleep(SLOW)
         if fault == "garbage":
             return self.reply(200, "<html>gateway</html>")
+        if fault == "wrapped":
+            return self.reply(200, {"error": {"message": f"upstream is gone for {given}", "code": 502}})
         if status != 200:
-            headers = {"Retry-After": "1"} if fault == "busy" else {}
-            return self.reply(status, {"error": {"message": f"{fault}: {given}"}}, headers)
-        message = {"role": "assistant", "content": "" if fault == "empty" else text}
-        self.reply(200, {
-            "id": "c", "object": "chat.completion", "created": 0, "model": self.state.model,
-            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
-            "usage": {"prompt_tokens": 100, "completion_tokens": 12, "total_tokens": 112},
-        })
+            date = formatdate(time.time() + 2, usegmt=True)
+            headers = {"busy": {"Retry-After": "1"}, "later": {"Retry-After": date}}
+            words = "\x1b[2J\x1b]0;owned\x07 " if fault == "terminal" else ""
+            # The key late enough that a cut message would end inside it.
+            return self.reply(
+                status, {"error": {"message": f"{fault}: {words}{'x' * 230} {given}"}}, headers.get(fault))
+        self.reply(200, completion(fault, text, given, self.state.model))
+
+    def break_off(self, fault):
+        self.send_response(200)
+        self.send_header("Content-Length", "1000")
+        self.end_headers()
+        self.wfile.write(b'{"choices": [')
+        self.wfile.flush()
+        self.close_connection = True
+        if fault == "reset":
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
+        for _ in range(100 if fault == "drip" else 0):
+            time.sleep(0.1)
+            self.wfile.write(b" ")
+            self.wfile.flush()
 
     def reply(self, status, value, headers=None):
         data = value.encode() if isinstance(value, str) else json.dumps(value).encode()
@@ -196,6 +242,28 @@ class Handler(http.server.BaseHTTPRequestHandler):
 class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.connections = set()
+
+    def process_request(self, request, client_address):
+        self.connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request):
+        self.connections.discard(request)
+        super().shutdown_request(request)
+
+    def server_close(self):
+        """Ends the connections too, which would be answered for as long as they are kept."""
+        super().server_close()
+        for connection in list(self.connections):
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                # The other side was quicker.
+                pass
 
     def handle_error(self, *_):
         # A client that went away is no news.

@@ -12,6 +12,7 @@ import sys
 import tarfile
 import tempfile
 import threading
+import time
 import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -122,6 +123,97 @@ class EndpointRunTest(unittest.TestCase):
         result = self.run_bolster(self.manifest(key_variable="NO_SUCH_KEY"), "out")
         self.assertNotEqual(result.returncode, 0)
         self.assertIn("NO_SUCH_KEY", result.stderr + (self.path / "out/logs/worker-0.log").read_text())
+
+
+    def test_hostile_answers_change_nothing_where_they_pass(self):
+        calm = self.run_bolster(self.manifest(), "a")
+        self.assertEqual(calm.returncode, 0, calm.stderr)
+        faults = ["later", "wrapped", "none", "huge", "echo", "reset", "parts", "odd", "terminal"]
+        self.state.reset({fault: [prime, 1] for fault, prime in zip(faults, (23, 3, 5, 29, 7, 11, 2, 13, 17))})
+        result = self.run_bolster(self.manifest(timeout=5, attempts=10), "b")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual(self.captions("b"), self.captions("a"))
+        self.assert_key_nowhere(result)
+
+    def test_one_bad_sample_does_not_stop_a_shard(self):
+        """A sixth of the samples is never answered: in the end all others have their captions."""
+        self.state.reset({"declined": [13, 1000], "long": [17, 1000], "wrapped": [19, 1000]})
+        result = self.run_bolster(self.manifest(captions=2, attempts=2), "out")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        coverage = (self.path / "out/dataset/coverage.json").read_text()
+        self.assertIn("endpoint_refused", coverage)
+        self.assertIn("endpoint_failed", coverage)
+        self.assertGreater(len(self.captions("out")), 45)
+
+    def test_the_key_is_in_no_process_list(self):
+        seen = []
+        stop = threading.Event()
+
+        def watch():
+            while not stop.is_set():
+                for folder in pathlib.Path("/proc").glob("[0-9]*"):
+                    try:
+                        words = (folder / "cmdline").read_bytes()
+                    except OSError:
+                        continue
+                    if b"bolster" in words:
+                        seen.append(words)
+                stop.wait(0.01)
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        result = self.run_bolster(self.manifest(captions=2), "out")
+        stop.set()
+        watcher.join()
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertTrue(any(b"work" in words for words in seen))
+        self.assertFalse(any(KEY.encode() in words for words in seen))
+
+    def test_a_dead_server_quarantines_nothing_and_the_other_stages_go_on(self):
+        manifest = self.manifest(outage=2)
+        value = json.loads(manifest.read_text())
+        value["captioners"][0]["endpoint"] = "http://127.0.0.1:9/v1"
+        value["input"]["shards"] = str(ROOT / "manifests/demo/shards/{0000..0003}.tar")
+        value["ensemble"] = {
+            "teachers": [str(ROOT / "manifests/demo/models/teacher-b")], "views": 1,
+            "augmentation": {"random_resized_crop": {"size": 48, "interpolation": "bicubic"}},
+        }
+        manifest.write_text(json.dumps(value))
+        result = self.run_bolster(manifest, "out")
+        # 1: it has not ended, and says why; 2 would be an end with quarantined units.
+        self.assertEqual(result.returncode, 1, result.stderr)
+        self.assertIn("nobody answers there", result.stderr)
+        status = subprocess.run(
+            [BINARY, "status", "--state", str(self.path / "out/state"), "--json"], capture_output=True,
+            text=True, check=True, timeout=60)
+        stages = {stage["stage"]: stage for stage in json.loads(status.stdout)["status"]["stages"]}
+        self.assertEqual([stage["quarantined"] for stage in stages.values()], [0] * len(stages))
+        self.assertEqual((stages["views"]["done"], stages["texts.ground_truth"]["done"]), (4, 4))
+        # The server is there again: the same command finishes.
+        value["captioners"][0]["endpoint"] = f"http://127.0.0.1:{self.port}/v1"
+        manifest.write_text(json.dumps(value))
+        again = self.run_bolster(manifest, "out")
+        self.assertEqual(again.returncode, 0, again.stderr)
+
+    def test_a_server_that_goes_away_and_comes_back_costs_no_attempt(self):
+        """Down for two outages in the middle of a run: every unit is done in the end, none at a second attempt."""
+        manifest = self.manifest(outage=1, captions=2, concurrency=2)
+        result = []
+        runner = threading.Thread(target=lambda: result.append(self.run_bolster(manifest, "out")))
+        runner.start()
+        while not self.state.seeds and runner.is_alive():
+            time.sleep(0.01)
+        self.server.shutdown()
+        self.server.server_close()
+        time.sleep(4)
+        self.server = chat_server.serve(key=KEY, port=self.port)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        runner.join()
+        self.assertEqual(result[0].returncode, 0, result[0].stderr)
+        log = (self.path / "out/logs/worker-0.log").read_text()
+        self.assertIn("the captioner's endpoint gives no answer", log)
+        self.assertNotIn("unit failed", log)
+        self.assertGreater(len(self.captions("out")), 55)
 
 
 if __name__ == "__main__":
