@@ -117,7 +117,7 @@ package struct Merger: Sendable {
     }
 
     /// Removes the unfinished files that a killed merge of these shards left; others may be at work on other
-    /// parts.
+    /// parts, or on these.
     private func removeLeftovers(of shards: [Shard]) throws(MergerError) {
         let manager = FileManager.default
         let receipts = ShardReceipt.folder(dataset: configuration.output)
@@ -131,7 +131,7 @@ package struct Merger: Sendable {
                 let starts = shards.map { ".\($0.name.prefix(48))." }
                 for name in try manager.contentsOfDirectory(atPath: folder)
                 where AtomicFileWriter.isTemporary(name) && starts.contains(where: name.hasPrefix) {
-                    try manager.removeItem(atPath: "\(folder)/\(name)")
+                    try AtomicFileWriter.removeAbandoned("\(folder)/\(name)")
                 }
             } catch {
                 throw MergerError(

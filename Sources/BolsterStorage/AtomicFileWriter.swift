@@ -22,6 +22,8 @@ package struct AtomicFileWriter: ~Copyable {
         } catch {
             throw error.told(of: path)
         }
+        // Says that this writer lives. Where the file system knows no locks, nobody can take it for dead.
+        _ = file.lock(.shared)
         self.path = path
         self.temporary = temporary
     }
@@ -93,6 +95,20 @@ package struct AtomicFileWriter: ~Copyable {
     /// Whether a base name is that of a file that was never committed.
     package static func isTemporary(_ baseName: some StringProtocol) -> Bool {
         baseName.hasPrefix(".") && baseName.hasSuffix(".tmp")
+    }
+
+    /// Removes a temporary file whose writer is gone. One that is still written, by another process or from
+    /// another machine, is locked by its writer and stays.
+    package static func removeAbandoned(_ path: String) throws(StorageError) {
+        let file: FileHandle
+        do {
+            file = try FileHandle(opening: path, O_RDWR, doing: "look at the unfinished file")
+        } catch  where error.code == .notFound {
+            // Its writer, or somebody else who clears up, was faster.
+            return
+        }
+        guard file.lock(.exclusive), unlink(path) != 0, errno != ENOENT else { return }
+        throw StorageError(errno: errno, path: path, doing: "remove the unfinished file")
     }
 
     private static func temporaryPath(for path: String) -> String {

@@ -1,5 +1,6 @@
 import BolsterDataset
 import BolsterRecords
+import BolsterStorage
 import Foundation
 import Testing
 
@@ -145,5 +146,15 @@ import Testing
         _ = try Merger(run.configuration()).run(part: MergePart("0/2"))
         #expect(FileManager.default.fileExists(atPath: own) == false)
         #expect(FileManager.default.fileExists(atPath: other))
+    }
+
+    @Test("A merge leaves alone what another one is writing")
+    func meeting() throws {
+        let run = try fixture()
+        var other = try ObjectStore(root: run.path("dataset")).writer("00000.tar")
+        try other.append([1, 2, 3])
+        try run.merge()
+        try other.commit()
+        #expect(try run.contents("dataset")["00000.tar"] == [1, 2, 3])
     }
 }
