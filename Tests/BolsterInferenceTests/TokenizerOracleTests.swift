@@ -65,7 +65,7 @@ import Testing
         let environment = ProcessInfo.processInfo.environment
         let script = PythonOracle.checkout.appendingPathComponent("tools/oracles/tokenizer_hostile.py").path
         let output = try PythonOracle.run([
-            script, environment["BOLSTER_TOKENIZER_CASES"] ?? "1000",
+            script, environment["BOLSTER_TOKENIZER_CASES"] ?? "500",
             environment["BOLSTER_TOKENIZER_SEED"] ?? "2026",
         ])
         var seen = 0

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""SentencePiece tokenizers as SigLIP and others have them, and the input rows that open_clip gives mutated captions.
+"""SentencePiece tokenizers as SigLIP and others have them, and open_clip's input rows of mutated captions.
 
     sentencepiece_rows.py FOLDER COUNT [SEED]
 

@@ -84,7 +84,7 @@ JOINTS = ["", "", " ", "\n", "\r", "\u200d", "\u0301", "&", ";", "<", "'", "\u00
 
 
 def captions(count, seed):
-    """Each kind, then mixtures; the last ones are of 100 KB."""
+    """Each kind, then mixtures; the last ones grow with the count: 100 KB at 3,000."""
     chance = random.Random(seed)
     yield from KINDS
     for _ in range(count):
@@ -94,9 +94,9 @@ def captions(count, seed):
             cut = chance.randrange(len(part) + 1) if chance.random() < 0.3 else len(part)
             parts += [part[:cut], chance.choice(JOINTS)]
         yield "".join(parts)
-    yield "A long caption, \u00c3\u00a9 & \u201cquoted\u201d. " * 3000
-    yield "x" * 100_000
-    yield "\u7d05\U0001f436\ufb01" * 12_000
+    yield "A long caption, \u00c3\u00a9 & \u201cquoted\u201d. " * (10 + count)
+    yield "x" * (40 * count)
+    yield "\u7d05\U0001f436\ufb01" * (5 * count)
 
 
 def main():
