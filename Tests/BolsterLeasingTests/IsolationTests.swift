@@ -95,7 +95,8 @@ import Testing
     func replayed() throws {
         let (ledger, worker) = ledger()
         let now = lose(ledger, worker, at: lose(ledger, worker, at: .zero))
-        let lost = trouble(ledger)
+        var lost = trouble(ledger)
+        lost.attempts = 2
         let grant = try #require(worker.lease(ledger, at: now))
         guard case .journal(let committed, _) = worker.commit(grant, chunk: 0, to: ledger, at: now) else {
             return #expect(Bool(false))

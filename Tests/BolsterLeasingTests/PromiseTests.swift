@@ -145,6 +145,25 @@ import Testing
         }
     }
 
+    @Test("Promise 3: a lease queued behind a hung one is lost with it") func queuedBehindHung() throws {
+        let ledger = ledger(shards: 2)
+        let a = TestWorker("a")
+        a.greet(ledger)
+        let grants = try (0..<2).map { _ in try #require(a.lease(ledger)) }
+        var lostAt: [Int] = []
+        for time in stride(from: 10, through: 600, by: 10) {
+            let reports = [
+                LeaseReport(epoch: grants[0].epoch, phase: .working, chunk: 0, samplesDone: min(time, 50)),
+                LeaseReport(epoch: grants[1].epoch, phase: .queued, chunk: 0, samplesDone: 0),
+            ]
+            _ = ledger.heartbeatReceived(
+                Heartbeat(leases: reports, samplesPerSecond: 1), from: a.sender, now: .seconds(time))
+            for case .ended in ledger.ticked(now: .seconds(time)) { lostAt.append(time) }
+        }
+        // The time to progress after the last sample, then the time to expiry.
+        #expect(lostAt == [370, 370])
+    }
+
     @Test("A revoked lease is told in the heartbeat's answer") func revoked() throws {
         let ledger = ledger()
         let a = TestWorker("a")
@@ -235,6 +254,21 @@ import Testing
         #expect(a.commit(grant, chunk: 1, isLast: true, to: next).isJournalled)
         a.greet(next)
         #expect(a.lease(next, loaded: ["texts.a"])?.unit.stage == "texts.a")
+    }
+
+    @Test("Promise 5: a lease that was over before a restart may still commit after it") func formerGrant()
+        throws
+    {
+        let former = ledger()
+        let a = TestWorker("a", key: "K")
+        a.greet(former)
+        let grant = try #require(a.lease(former))
+        let record = GrantRecord(epoch: grant.epoch, worker: WorkerID("a"), incarnation: 1, key: "K")
+        let next = TestLedger(plan: former.plan, generation: 2)
+        try next.machine.replayedFormerGrant(grant.unit, record)
+        #expect(next.leasesLiving == 0)
+        #expect(TestWorker("a", key: "other").commit(grant, chunk: 0, to: next).refusal == .neverGranted)
+        #expect(a.commit(grant, chunk: 0, to: next).isJournalled)
     }
 
     @Test("Promise 5: a lease whose Grant died with its coordinator is ready again at once") func lostGrant()

@@ -54,6 +54,9 @@ import Testing
         let grant = try #require(second)
         _ = ledger.ticked(now: .seconds(61))
         #expect(ledger.leasesLiving == 1)
+        let c = TestWorker("c")
+        c.greet(ledger, at: .seconds(61))
+        #expect(c.lease(ledger, at: .seconds(61)) == nil)
         for chunk in 4..<8 {
             _ = b.commit(grant, chunk: chunk, isLast: chunk == 7, to: ledger, at: .seconds(70))
         }

@@ -12,20 +12,23 @@ import Testing
     @Test("Whatever runs journal, a start finds it again in either") func sameLedger() throws {
         var starts = 0
         var transactions = 0
+        var reopened = 0
         // Seeds whose ledger stays on one disk: no rival elsewhere, no disk lost.
-        let scenarios = (UInt64(1)...200).map { Scenario(seed: $0) }.filter { scenario in
-            let faults = scenario.faults
-            return faults.rival == 0 && faults.loseState == 0
-                && (faults.invalidate + faults.retry + faults.extend > 0 || !scenario.failures.isEmpty)
+        let scenarios = (UInt64(1)...300).map { Scenario(seed: $0) }.filter {
+            $0.faults.rival == 0 && $0.faults.loseState == 0
         }
-        for scenario in scenarios.prefix(20) {
+        let reopening = scenarios.filter { $0.faults.invalidate > 0 }.prefix(14)
+        let others = scenarios.filter { $0.faults.retry + $0.faults.extend > 0 || !$0.failures.isEmpty }
+        for scenario in reopening + others.prefix(10) {
             let mirror = try JournalMirror(scenario)
             try Simulation(scenario, watching: [mirror]).run()
             starts += mirror.starts
             transactions += mirror.transactions
+            reopened += mirror.reopened
         }
         #expect(starts > 25)
         #expect(transactions > 500)
+        #expect(reopened > 0)
     }
 }
 
@@ -64,6 +67,8 @@ private final class JournalMirror: Invariant {
     private let journal: LedgerJournal
     private(set) var starts = 0
     private(set) var transactions = 0
+    /// Finished units that were opened again.
+    private(set) var reopened = 0
 
     init(_ scenario: Scenario) throws {
         self.scenario = scenario
@@ -90,8 +95,9 @@ private final class JournalMirror: Invariant {
         case .coordinatorStarted(_, let rows, _):
             starts += 1
             try compare(rows)
-        case .journalled(_, let changes, _):
+        case .journalled(_, let changes, let rows):
             transactions += 1
+            for case .reopened(let unit, _, _) in changes where rows.finished[unit] != nil { reopened += 1 }
             do {
                 try journal.write(changes, time: 1)
             } catch {
