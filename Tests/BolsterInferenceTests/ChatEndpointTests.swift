@@ -75,7 +75,10 @@ import Testing
 
     @Test(
         "What passes is tried again",
-        arguments: ["broken", "cut", "garbage", "busy", "loading", "slow"])
+        arguments: [
+            "broken", "cut", "garbage", "busy", "loading", "slow", "later", "wrapped", "none", "huge", "echo",
+            "drip", "reset",
+        ])
     func passing(fault: String) throws {
         try faults("{\"\(fault)\": [1, 1]}")
         let answer = try endpoint().ask("Describe it.", about: image(), seed: 1)
@@ -102,6 +105,43 @@ import Testing
             return
         }
         #expect(try statistics().statuses == ["400": 1])
+    }
+
+    @Test("An answer of another form is understood, and counts that make no sense count nothing")
+    func otherForms() throws {
+        for (fault, counts) in [("parts", [100, 12]), ("odd", [0, 0])] {
+            try faults("{\"\(fault)\": [1, 100]}")
+            let answer = try endpoint().ask("Describe it.", about: image(), seed: 3)
+            guard case .text(let text, let prompt, let completion) = answer else {
+                Issue.record("\(fault): \(answer)")
+                continue
+            }
+            #expect(text.contains("A drawing") && [prompt, completion] == counts, "\(fault): \(answer)")
+        }
+    }
+
+    @Test("A refusal and an endless text are the sample's; a server's words are one line without orders")
+    func words() throws {
+        try faults("{\"declined\": [1, 100]}")
+        #expect(
+            try endpoint().ask("?", about: image(), seed: 1)
+                == .refused("the model refused: I cannot describe [2J people."))
+        try faults("{\"long\": [1, 100]}")
+        guard case .failed(let long) = try endpoint().ask("?", about: image(), seed: 1) else {
+            Issue.record("a text of 100 KB was taken")
+            return
+        }
+        #expect(long.contains("100000 bytes of text"), "\(long)")
+        for fault in ["wrapped", "terminal", "echo", "broken"] {
+            try faults("{\"\(fault)\": [1, 100]}")
+            guard case .failed(let message) = try endpoint().ask("?", about: image(), seed: 1) else {
+                Issue.record("\(fault) was not given up")
+                continue
+            }
+            // Nothing of the key, not its beginning either.
+            #expect(!message.contains(Self.key.prefix(6)), "\(message)")
+            #expect(message.unicodeScalars.allSatisfy { $0.value >= 0x20 }, "\(message)")
+        }
     }
 
     @Test("A busy server is left alone as long as it asks, and given up when that is too long")
