@@ -3,7 +3,7 @@ import Foundation
 /// JSON as programs write it that do not keep to the standard (RFC 8259): Python's json module puts out
 /// `NaN`, `Infinity` and `-Infinity`, others a byte order mark or bytes that are no UTF-8. One such value
 /// must not cost a sample its texts and its uid, or a shard the samples behind it.
-enum RepairedJSON {
+package enum RepairedJSON {
     /// The value, and bytes of standard JSON that say the same: those given where they are, else with `null`
     /// for numbers that are none and the replacement character for bytes that are no text. Nil where that is
     /// no JSON either.
@@ -12,6 +12,9 @@ enum RepairedJSON {
         let repaired = repaired(bytes)
         return value(repaired).map { ($0, repaired) }
     }
+
+    /// The bytes of standard JSON alone; nil where the bytes say nothing.
+    package static func standard(_ bytes: [UInt8]) -> [UInt8]? { parse(bytes)?.bytes }
 
     private static func value(_ bytes: [UInt8]) -> Any? {
         do {

@@ -24,7 +24,8 @@ struct SampleJoin {
 
     /// Throws `badRecords` where the records contradict the manifest or the sample.
     func outcome(_ sample: Sample, _ records: ChunkRecords, index: Int) throws(MergerError) -> Outcome {
-        let facts = Self.facts(of: sample)
+        var sample = sample
+        let facts = Self.facts(of: &sample)
         if let keep = configuration.keep, !keep.takes(sample) { return .excluded("keep_uids") }
         let isUnselected = configuration.required.contains { stage in
             records.stages[stage.id]?.file.skips[index]?.reason == SampleSelection.reason
@@ -71,13 +72,21 @@ struct SampleJoin {
         return merged
     }
 
-    /// The `json` member's value; nil where there is none, or none that parses.
-    private static func facts(of sample: Sample) -> JSONValue? {
-        guard let json = sample.member("json") else { return nil }
+    /// The `json` member's value; nil where there is none, or none that parses. What is nearly JSON, such as
+    /// Python's NaN, is made JSON in the sample too: a trainer that reads it need not be Python.
+    private static func facts(of sample: inout Sample) -> JSONValue? {
+        guard let place = sample.members.firstIndex(where: { $0.extension == "json" }) else { return nil }
+        if let value = value(sample.members[place].bytes) { return value }
+        // What says nothing is copied as it is.
+        guard let standard = RepairedJSON.standard(sample.members[place].bytes) else { return nil }
+        sample.members[place].bytes = standard
+        return value(standard)
+    }
+
+    private static func value(_ json: [UInt8]) -> JSONValue? {
         do {
-            return try JSONValue(parsing: json.bytes)
+            return try JSONValue(parsing: json)
         } catch {
-            // The source's JSON is copied as it is, valid or not; there is nothing to learn from it.
             return nil
         }
     }

@@ -119,8 +119,9 @@ struct ShardScan: ~Copyable {
 enum UIDField {
     /// A string or a number; nil where there is none, or where the bytes are no JSON object.
     static func value(in json: UnsafeRawBufferPointer, _ field: String) -> String? {
+        guard let standard = RepairedJSON.standard(Array(json)) else { return nil }
         do {
-            switch try JSONValue(parsing: Array(json))[field] {
+            switch try JSONValue(parsing: standard)[field] {
             case .string(let text)?: return text
             case .number(let text)?: return text
             default: return nil
