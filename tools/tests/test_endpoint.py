@@ -216,5 +216,38 @@ class EndpointRunTest(unittest.TestCase):
         self.assertGreater(len(self.captions("out")), 55)
 
 
+SERVER = os.environ.get("BOLSTER_CHAT_SERVER")
+
+
+@unittest.skipUnless(BINARY, "set BOLSTER_BINARY to the release binary")
+@unittest.skipUnless(SERVER, "set BOLSTER_CHAT_SERVER to the base URL of a real server, and BOLSTER_CHAT_MODEL")
+class RealServerTest(unittest.TestCase):
+    """Against a server of somebody else's: vLLM, SGLang, llama.cpp's. Its key, if any, is in
+    BOLSTER_CAPTIONER_KEY."""
+
+    def test_every_sample_gets_its_captions_and_tokens_are_counted(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            manifest = folder / "real.yaml"
+            manifest.write_text(json.dumps({
+                "name": "real", "seed": 5, "chunk": 16, "output": "out",
+                "input": {"shards": str(ROOT / "manifests/demo/shards/0000.tar")},
+                "captioners": [{
+                    "name": "vlm", "endpoint": SERVER, "prompt": "Describe it.", "captions": 2,
+                    "model_id": os.environ.get("BOLSTER_CHAT_MODEL", "default"), "concurrency": 2,
+                    "sampling": {"temperature": 0.8, "max_tokens": 16}, "keep": "everything",
+                }],
+            }))
+            result = subprocess.run(
+                [BINARY, "run", str(manifest), "--workers", "1", "--output", str(folder / "out")],
+                capture_output=True, text=True, timeout=1800, check=False)
+            self.assertEqual(result.returncode, 0, result.stderr)
+            with tarfile.open(folder / "out/dataset/0000.tar") as tar:
+                names = [member for member in tar.getnames() if member.endswith(".syn.json")]
+            self.assertGreater(len(names), 50)
+            log = (folder / "out/logs/worker-0.log").read_text()
+            self.assertRegex(log, r"prompt_tokens=[1-9]")
+
+
 if __name__ == "__main__":
     unittest.main()
