@@ -19,11 +19,14 @@ package struct ReportDataset {
         var missing = 0
         /// Stage, reason, samples; the most frequent first.
         var reasons: [(stage: String, reason: String, count: Int)] = []
+        /// What the endpoints of captioners counted, by stage.
+        var tokens: [(stage: String, prompt: Int, completion: Int)] = []
 
         static func == (left: Coverage, right: Coverage) -> Bool {
             (left.input, left.merged, left.excluded, left.skipped, left.missing)
                 == (right.input, right.merged, right.excluded, right.skipped, right.missing)
                 && left.reasons.elementsEqual(right.reasons, by: ==)
+                && left.tokens.elementsEqual(right.tokens, by: ==)
         }
     }
 
@@ -116,6 +119,11 @@ extension ReportDataset.Coverage {
         excluded = total?["excluded"]?.integer ?? 0
         skipped = total?["skipped"]?.integer ?? 0
         missing = total?["missing"]?.integer ?? 0
+        if case .object(let stages)? = json["tokens"] {
+            tokens = stages.map {
+                ($0.name, $0.value["prompt"]?.integer ?? 0, $0.value["completion"]?.integer ?? 0)
+            }
+        }
         guard case .object(let stages)? = json["reasons"] else { return }
         for stage in stages {
             guard case .object(let counts) = stage.value else { continue }

@@ -28,6 +28,7 @@ package struct ReportPage {
         writeCaptions(&out)
         writeViews(&out)
         writeCost(&out)
+        writeTokens(&out)
         out.raw("</main><footer>bolster \(HTMLText.escaped(version))</footer></body></html>")
         return out.html
     }
@@ -104,6 +105,27 @@ package struct ReportPage {
     }
 
     // MARK: Cost
+
+    private func writeTokens(_ out: inout HTMLText) {
+        guard let coverage = contents.dataset.coverage, !coverage.tokens.isEmpty else { return }
+        out.raw("<section>")
+        out.heading(
+            "Tokens",
+            note: "What the captioners' endpoints counted for the chunks that were merged, images included; "
+                + "retries and lost chunks are not in it.")
+        let inputs = max(1, coverage.input)
+        out.table(
+            ["Stage", "Prompt tokens", "Caption tokens", "Prompt a sample", "Captions a sample"],
+            numbers: [1, 2, 3, 4],
+            rows: coverage.tokens.map { stage in
+                [
+                    stage.stage, NumberText.count(stage.prompt), NumberText.count(stage.completion),
+                    NumberText.fixed(Double(stage.prompt) / Double(inputs), 1),
+                    NumberText.fixed(Double(stage.completion) / Double(inputs), 1),
+                ]
+            })
+        out.raw("</section>")
+    }
 
     private func writeCost(_ out: inout HTMLText) {
         guard let cost = contents.cost else { return }

@@ -54,6 +54,22 @@ import Testing
         #expect(report.samples == 14)
     }
 
+    @Test("A source's JSON with Python's NaN is JSON in the dataset, and its url is found")
+    func notANumber() throws {
+        let run = try RunFixture()
+        var odd = RunFixture.sample(0)
+        odd.members[1].bytes = Array(#"{"url": "http://example.org/0", "similarity": NaN}"#.utf8)
+        try run.addShard("00000", [odd])
+        #expect(try run.merge().total.merged == 1)
+        let sample = try #require(try run.samples(of: "dataset/00000.tar").first)
+        let url = try #require(sample.member("url.txt"))
+        #expect(String(decoding: url.bytes, as: UTF8.self) == "http://example.org/0")
+        let json = try #require(sample.member("json"))
+        #expect(String(decoding: json.bytes, as: UTF8.self).contains(#""similarity": null"#))
+        let report = try DatasetVerifier().verify(directory: run.path("dataset"))
+        #expect(report.isGood, "\(report.summary)")
+    }
+
     @Test("Two merges are equal byte for byte, in both layouts and both encodings")
     func deterministic() throws {
         let run = try fixture()
@@ -359,27 +375,6 @@ import Testing
         #expect(try run.merge().computeClasses["views"] == ["cuda": 1, "test": 1])
         let error = #expect(throws: MergerError.self) { try run.merge(output: "strict", strict: true) }
         #expect(error?.code == .mixedComputeClasses)
-    }
-
-    @Test("Tokens that an endpoint counted are summed by stage, over chunks and shards") func tokens() throws
-    {
-        let run = try fixture(3)
-        var expected = TokenUsage()
-        for chunk in 0..<2 {
-            let name = RecordFileName(stage: StageID.views.name, shard: "00000", chunk: chunk, epoch: "1-1")
-                .path
-            let file = try RecordFile(decoding: run.records.read(name), name: name)
-            var header = file.header
-            let usage = TokenUsage(prompt: 100 + chunk, completion: 7 + chunk)
-            (header.usage, expected) = (usage, expected + usage)
-            let changed = RecordFile(
-                header: header, keys: file.keys, skips: file.skips, columns: file.columns)
-            try run.records.write(name, changed.encode())
-        }
-        let tokens = ["views": ["prompt": expected.prompt, "completion": expected.completion]]
-        #expect(try run.merge().tokens == tokens)
-        let json = try JSONValue(parsing: run.contents("dataset")["coverage.json"] ?? [])
-        #expect(json["tokens"]?["views"]?["prompt"] == .number("201"))
     }
 
     @Test("A shard without samples makes an empty tar")

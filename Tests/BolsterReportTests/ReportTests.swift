@@ -53,6 +53,7 @@ private final class SmallDataset {
                 """
                 {"total": {"input": \(samples + 3), "merged": \(samples), "excluded": 0,
                             "skipped": 3, "missing": 0},
+                 "tokens": {"captions.syn_text": {"prompt": 81234, "completion": 1260}},
                  "reasons": {"views": {"undecodable_image": 1}, "captions.syn_text": {"no_image": 2}}}
                 """.utf8))
     }
@@ -101,6 +102,7 @@ private final class SmallDataset {
         // Three hours at 2.5.
         #expect(html.contains("7.50"))
         #expect(html.contains("undecodable_image"))
+        #expect(html.contains("81,234") && html.contains("1,260") && html.contains("Caption tokens"))
     }
 
     @Test("As much is read as was asked for") func limits() throws {
