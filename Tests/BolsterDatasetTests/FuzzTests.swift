@@ -16,7 +16,9 @@ struct FuzzTests {
         let example = Array(wholeManifest.utf8)
         for input in FuzzedInputs("manifest", of: example, words: words, rounds: 400) {
             let text = String(decoding: input.bytes, as: UTF8.self)
-            let lines = text.split(separator: "\n", omittingEmptySubsequences: false).count + 1
+            // YAML 1.1's breaks: a carriage return alone is one too.
+            let lines =
+                text.unicodeScalars.count { "\n\r\u{85}\u{2028}\u{2029}".unicodeScalars.contains($0) } + 2
             do {
                 let manifest = try Manifest.parse(text, file: "m")
                 #expect(!manifest.stageIDs.isEmpty, "\(input.name)")
