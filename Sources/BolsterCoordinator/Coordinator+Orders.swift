@@ -3,8 +3,8 @@ import BolsterMessaging
 import Logging
 
 extension Coordinator {
-    /// Carries out an order. It is durable here on return; where it changed the ledger, its answer waits for a
-    /// copy of that in the output.
+    /// Carries out an order. It is durable here on return; where it changed the ledger, its answer waits for
+    /// a copy of that in the output.
     ///
     /// - Returns: what is to be told now, to workers and to whoever asked.
     func carryOut(

@@ -117,8 +117,8 @@ package final class Coordinator: Sendable {
 
     /// An operator's order, from any thread: carried out within a tenth of a second or so.
     ///
-    /// - Parameter done: called once, on the serving thread, when the order is durable, here and in the output,
-    ///   or refused.
+    /// - Parameter done: called once, on the serving thread, when the order is durable, here and in the
+    ///   output, or refused.
     package func order(_ request: OperatorRequest, done: @escaping @Sendable (OperatorReply) -> Void) {
         orders.append(OrderQueue.Order(request: request, done: done))
     }

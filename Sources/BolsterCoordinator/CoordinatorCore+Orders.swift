@@ -33,8 +33,8 @@ extension CoordinatorCore {
         return OperatorReply(
             refusal:
                 "this key may not give orders: on the coordinator's machine, "
-                + "`bolster keys allow \(peer.key ?? "KEY") --operator --name NAME --list LIST` allows it to, "
-                + "within a second")
+                + "`bolster keys allow \(peer.key ?? "KEY") --operator --name NAME --list LIST` allows it "
+                + "to, within a second")
     }
 
     /// A run that had ended goes on.

@@ -18,8 +18,8 @@ struct Keys: ParsableCommand {
               bolster work … --key worker.key --server-key coordinator.key.pub
 
             The file without .pub is the secret half: it is made with mode 0600 and read with no other. \
-            A running coordinator sees changes of the list within a second. Every allowed key may work and ask \
-            for the status; drain, retry, invalidate and extend are taken from an operator's key alone.
+            A running coordinator sees changes of the list within a second. Every allowed key may work and \
+            ask for the status; drain, retry, invalidate and extend are taken from an operator's key alone.
             """,
         subcommands: [New.self, Allow.self, List.self, Revoke.self])
 }

@@ -55,8 +55,8 @@ struct OperatorConnection {
         guard let found else {
             throw CommandError(
                 "no answer from \(endpoint) within \(patience / .seconds(1)) s: check that the coordinator "
-                    + "runs, and that this key is on its allow-list; where the run is over and its coordinator "
-                    + "has ended too, give --state DIR")
+                    + "runs, and that this key is on its allow-list; where the run is over and its "
+                    + "coordinator has ended too, give --state DIR")
         }
         return found
     }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Fuzzes what comes from outside with libFuzzer and AddressSanitizer: the decoders of both sides' frames, and the
-# reader of the ledger's journal. A find is written to tools/fuzz/finds, to be kept: a test replays all of them.
+# Fuzzes what comes from outside with libFuzzer and AddressSanitizer: the decoders of both sides' frames, and
+# the reader of the ledger's journal. A find is written to tools/fuzz/finds, to be kept: a test replays it.
 #
 #     tools/fuzz/messages.sh [SECONDS]      of each of the two; default 300
 set -euo pipefail
@@ -21,6 +21,6 @@ for target in frames journal; do
     echo "fuzzing: $target"
     finds=tools/fuzz/finds/$target
     mkdir -p "$finds"
-    "$fuzz" "$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -max_len=4096 -detect_leaks=0 \
-        -print_final_stats=1 -artifact_prefix="$finds/" "$work/$target" "$finds"
+    "$fuzz" "$target" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -max_len=4096 \
+        -detect_leaks=0 -print_final_stats=1 -artifact_prefix="$finds/" "$work/$target" "$finds"
 done
