@@ -69,7 +69,7 @@ package struct HTTPSettings: Sendable {
 
     package init() {}
 
-    /// With the certificates that `SSL_CERT_FILE` of the environment names, as OpenSSL, Go and Python take it.
+    /// With the certificates that `SSL_CERT_FILE` of the environment names, as OpenSSL and Python take it.
     package static var ofEnvironment: HTTPSettings {
         var settings = HTTPSettings()
         if let file = getenv("SSL_CERT_FILE"), file.pointee != 0 {
