@@ -1,9 +1,9 @@
 import CSentencePiece
 
-/// SigLIP's and multilingual models' tokenizer: a SentencePiece model (Kudo and Richardson, "SentencePiece: A simple and language
-/// independent subword tokenizer", EMNLP 2018) through libsentencepiece, between OpenCLIP's cleaning and its
-/// rules about length: the end token always there, the rest padding. SigLIP has no start token;
-/// XLM-RoBERTa's relatives have one.
+/// SigLIP's and multilingual models' tokenizer: a SentencePiece model (Kudo and Richardson, "SentencePiece: A
+/// simple and language independent subword tokenizer", EMNLP 2018) through libsentencepiece, between
+/// OpenCLIP's cleaning and its rules about length: the end token always there, the rest padding. SigLIP has
+/// no start token; XLM-RoBERTa's relatives have one.
 ///
 ///     "A red  apple!" ─► cleaned "a red apple" ─► pieces ─► 262 1250 8741 │ 1 │ 1 1 1 …
 package final class SentencePieceTokenizer: Sendable {
