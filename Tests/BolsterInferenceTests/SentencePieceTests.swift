@@ -3,8 +3,8 @@ import Testing
 
 @testable import BolsterInference
 
-/// SentencePiece tokenizers against others', on the captions that tools/oracles/sentencepiece_rows.py mutates.
-/// As many as BOLSTER_TOKENIZER_CASES says.
+/// SentencePiece tokenizers against others', on the captions that tools/oracles/sentencepiece_rows.py
+/// mutates. As many as BOLSTER_TOKENIZER_CASES says.
 @Suite(.enabled(if: PythonOracle.hasSentencePiece)) struct SentencePieceTests {
     private struct Case: Decodable {
         let kind: String
