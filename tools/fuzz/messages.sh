@@ -6,15 +6,15 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 seconds=${1:-300}
-work=$(mktemp -d)
+# The ledger is written anew for each input: in memory, where there is such a folder.
+work=$(mktemp -d -p "$([ -w /dev/shm ] && echo /dev/shm || echo /tmp)")
 trap 'rm -rf "$work"' EXIT
 build=(--scratch-path .build/fuzz --product bolster-fuzz -Xswiftc -sanitize=fuzzer,address)
 # ld.gold stumbles over the sanitizer's debug information.
 build+=(-Xswiftc -Xclang-linker -Xswiftc -fuse-ld=lld)
 BOLSTER_FUZZ=1 swift build "${build[@]}"
 fuzz=$(BOLSTER_FUZZ=1 swift build "${build[@]}" --show-bin-path)/bolster-fuzz
-# The ledger is written anew for each input: in memory, where there is such a folder.
-if [ -w /dev/shm ]; then export TMPDIR=/dev/shm; fi
+export TMPDIR=$work
 mkdir "$work/frames" "$work/journal"
 "$fuzz" examples "$work/frames"
 for target in frames journal; do
