@@ -165,7 +165,7 @@ package final class ChatEndpoint: Sendable {
         let words = ChatFailure.message(in: response.body, hiding: withoutKey)
         let message = message("\(settings.url) answered \(response.status): \(words)")
         switch response.status {
-        // What proxies say of a server that is not there or overloaded is said beyond the standard's codes too.
+        // Proxies have codes of their own for a server that is not there or overloaded.
         case 429, 502, 503, 521, 522, 523, 529:
             let now = Int64(Date().timeIntervalSince1970)
             let wait = response.header("Retry-After").flatMap { RetryPolicy.wait(fromHeader: $0, now: now) }

@@ -40,7 +40,7 @@ struct BatchLimit {
 
     /// Finds out before any work whether the device has memory for a whole batch, and halves it until it has.
     ///
-    /// - Parameter rowsMax: no more than so many rows are tried, and what they show is all that is known then.
+    /// - Parameter rowsMax: no more rows than these are tried; what they show is all that is known then.
     /// - Throws: what `compute` throws; `outOfMemory` where there is none for a single row.
     mutating func warmUp(atMost rowsMax: Int? = nil, _ compute: (_ rows: Int) throws -> Void) throws {
         while true {

@@ -16,8 +16,8 @@ final class EndpointTroubles {
         self.log = log
     }
 
-    /// What the worker asks for first: the stages whose models are in memory, and where there was trouble, every
-    /// other stage before the ones that had it, for these may have work that needs no such server.
+    /// What the worker asks for first: the stages whose models are in memory, and where there was trouble,
+    /// every other stage before the ones that had it, for these may have work that needs no such server.
     func order(_ loaded: [String], of all: some Sequence<String>) -> [String] {
         guard !patience.isEmpty else { return loaded }
         let well = loaded.filter { patience[$0] == nil }

@@ -3,11 +3,11 @@
 
     tools/benchmarks/outside_model.py --bolster .build/release/bolster [--model ViT-B-16] [--images 64]
 
-Exports the model with random weights, makes a shard of pictures and runs the views' stage with one worker. Two
-numbers are printed, from the worker's own log: the share of the unit's time in which the model's thread had
-nothing to compute (reading, decoding, augmenting, waiting, storing), and the views a second. The first is held
-against the rate of `bolster embed` on the same package, threads and batch, which times nothing but the model:
-where the worker's report were wishful, views would come more slowly than the report says. The aim is under 10 %.
+Exports the model with random weights, makes a shard of pictures and runs the views' stage with one worker.
+Two numbers are printed, from the worker's own log: the share of the unit's time in which the model's thread
+had nothing to compute (reading, decoding, augmenting, waiting, storing), and the views a second. The first is
+held against the rate of `bolster embed` on the same package, threads and batch, which times nothing but the
+model: if the worker's report were wishful, views would come more slowly than it says. The aim: under 10 %.
 """
 
 import argparse

@@ -1,5 +1,5 @@
-// An ONNX Runtime that begins to compute wrongly: it loads the real library, hands its functions on, and after
-// so many runs exchanges the first two numbers of every embedding, which stays finite and of length 1.
+// An ONNX Runtime that begins to compute wrongly: it loads the real library, hands its functions on, and
+// after so many runs exchanges the first two numbers of every embedding, which stays finite and of length 1.
 //
 //     cc -shared -fPIC -o libonnxruntime.so wrong_runtime.c -ldl
 //     export WRONG_RUNTIME_REAL=/path/to/the/real/libonnxruntime.so WRONG_RUNTIME_AFTER=20

@@ -129,7 +129,8 @@ class EndpointRunTest(unittest.TestCase):
         calm = self.run_bolster(self.manifest(), "a")
         self.assertEqual(calm.returncode, 0, calm.stderr)
         faults = ["later", "wrapped", "none", "huge", "echo", "reset", "parts", "odd", "terminal"]
-        self.state.reset({fault: [prime, 1] for fault, prime in zip(faults, (23, 3, 5, 29, 7, 11, 2, 13, 17))})
+        primes = (23, 3, 5, 29, 7, 11, 2, 13, 17)
+        self.state.reset({fault: [prime, 1] for fault, prime in zip(faults, primes)})
         result = self.run_bolster(self.manifest(timeout=5, attempts=10), "b")
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertEqual(self.captions("b"), self.captions("a"))
@@ -196,7 +197,7 @@ class EndpointRunTest(unittest.TestCase):
         self.assertEqual(again.returncode, 0, again.stderr)
 
     def test_a_server_that_goes_away_and_comes_back_costs_no_attempt(self):
-        """Down for two outages in the middle of a run: every unit is done in the end, none at a second attempt."""
+        """Down for two outages in the middle of a run: every unit is done, none at a second attempt."""
         manifest = self.manifest(outage=1, captions=2, concurrency=2)
         result = []
         runner = threading.Thread(target=lambda: result.append(self.run_bolster(manifest, "out")))
@@ -220,7 +221,7 @@ SERVER = os.environ.get("BOLSTER_CHAT_SERVER")
 
 
 @unittest.skipUnless(BINARY, "set BOLSTER_BINARY to the release binary")
-@unittest.skipUnless(SERVER, "set BOLSTER_CHAT_SERVER to the base URL of a real server, and BOLSTER_CHAT_MODEL")
+@unittest.skipUnless(SERVER, "set BOLSTER_CHAT_SERVER to a real server's base URL, and BOLSTER_CHAT_MODEL")
 class RealServerTest(unittest.TestCase):
     """Against a server of somebody else's: vLLM, SGLang, llama.cpp's. Its key, if any, is in
     BOLSTER_CAPTIONER_KEY."""

@@ -1,7 +1,7 @@
 """ONNX Runtime really runs out of memory: the batch is halved, the run goes on, and its records say so.
 
-Demo models get a detour that keeps their answers and takes 16 MiB for each row of a batch. The run is measured
-undisturbed, then repeated under a limit of address space that leaves no room for the whole batch.
+Demo models get a detour that keeps their answers and takes 16 MiB for each row of a batch. The run is
+measured undisturbed, then repeated under a limit of address space that leaves no room for the whole batch.
 
 Run: BOLSTER_BINARY=… python3 -m unittest discover tools/tests
 """
@@ -32,8 +32,8 @@ ROW_BYTES = 16 << 20
 
 
 def detour(source, target, graph_name, tensor, width):
-    """A copy of a package in which `tensor` [N, width, …], an input or output of a graph, is repeated to 16 MiB
-    a row on its way, and cut to what it was."""
+    """A copy of a package in which `tensor` [N, width, …], an input or output of a graph, is repeated to
+    16 MiB a row on its way, and cut to what it was."""
     import onnx
     from onnx import helper, numpy_helper
 

@@ -51,7 +51,8 @@ def make_certificates(folder):
 
     authority_key, server_key = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
     authority = certificate(
-        "test authority", authority_key, "test authority", authority_key, x509.BasicConstraints(True, 0), True)
+        "test authority", authority_key, "test authority", authority_key, x509.BasicConstraints(True, 0),
+        True)
     address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
     server = certificate("server", server_key, "test authority", authority_key, address, False)
     (folder / "authority.pem").write_bytes(pem(authority))
@@ -120,7 +121,8 @@ class PackageTest(unittest.TestCase):
         import boto3
 
         server = subprocess.Popen(
-            [sys.executable, ROOT / "tools/tests/s3_server.py"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            [sys.executable, ROOT / "tools/tests/s3_server.py"], stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE)
         self.addCleanup(server.wait)
         self.addCleanup(server.stdin.close)
         url = f"http://127.0.0.1:{server.stdout.readline().decode().strip()}"

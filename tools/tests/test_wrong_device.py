@@ -1,5 +1,5 @@
-"""A device that answers its probe wrongly, at loading or after a while: it is named and gets no further lease;
-what it has made in doubt is made again, and the dataset is that of a run without it.
+"""A device that answers its probe wrongly, at loading or after a while: it is named and gets no further
+lease; what it has made in doubt is made again, and the dataset is that of a run without it.
 
 Run: BOLSTER_BINARY=… python3 -m unittest discover tools/tests
 """
@@ -92,8 +92,8 @@ class WrongDeviceTest(unittest.TestCase):
 
     def work(self, name, **environment):
         return subprocess.run(
-            [BINARY, "work", "--rendezvous", str(self.folder / "rendezvous"), "--name", name, "--threads", "2",
-             "--probe-every", "4"],
+            [BINARY, "work", "--rendezvous", str(self.folder / "rendezvous"), "--name", name, "--threads",
+             "2", "--probe-every", "4"],
             env={**os.environ, **environment}, capture_output=True, text=True, timeout=100, check=False)
 
     def coordinate(self, manifest):
