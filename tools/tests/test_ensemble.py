@@ -1,5 +1,5 @@
-"""Two teachers of different widths and input sizes, in both orders: the vectors of the record and of the merged
-file are those of the single teachers, side by side in the manifest's order.
+"""Two teachers of different widths and input sizes, in both orders: the vectors of the record and of the
+merged file are those of the single teachers, side by side in the manifest's order.
 
 Run: BOLSTER_BINARY=… python3 -m unittest discover tools/tests
 """
