@@ -128,8 +128,7 @@ final class UnitRunner {
         _ computation: Computation, _ stage: Stage, _ grant: Grant, _ control: some UnitControl
     ) throws -> Bool {
         guard try rehearse(computation, stage, grant, control) else { return false }
-        let source = try source(
-            stage, grant, batch: computation.batch, wanted: { !grant.isCommitted($0) })
+        let source = try source(stage, grant, batch: computation.batch, wanted: grant.wants)
         let prepare = computation.prepare
         let crashing = grant.crashingSamples
         let selection = selection
