@@ -206,9 +206,17 @@ import Testing
         watch.start()
         defer { watch.stop() }
         #expect(!watch.isStale)
-        while !watch.isStale { Thread.sleep(forTimeInterval: 0.01) }
+        // One that never changes must fail this test, not hold it up.
+        func becomes(_ isStale: Bool) -> Bool {
+            let deadline = ContinuousClock.now + .seconds(20)
+            while watch.isStale != isStale, ContinuousClock.now < deadline {
+                Thread.sleep(forTimeInterval: 0.01)
+            }
+            return watch.isStale == isStale
+        }
+        #expect(becomes(true))
         isReachable.value = true
-        while watch.isStale { Thread.sleep(forTimeInterval: 0.01) }
+        #expect(becomes(false))
         #expect(watch.newer == nil)
     }
 

@@ -30,6 +30,7 @@ import Testing
             let now = Duration.seconds(100 * attempt)
             _ = ledger.ticked(now: now)
             let grant = try #require(worker.lease(ledger, loaded: ["captions.a"], at: now))
+            #expect(grant.unit.stage == "captions.a")
             _ = worker.fail(grant, ledger, at: now)
         }
     }
