@@ -182,6 +182,9 @@ import Testing
         #expect(try running.value() == .stopped)
         copies = try output.list(prefix: "ledger/")
         #expect(copies.count == LedgerBackup.kept && copies.last! >= "ledger/00000001-000005")
+        let restored = try LedgerBackup.restore(
+            to: folder.path + "/restored.sqlite", from: output, settings.log)
+        #expect(restored == copies.last)
         for copy in copies {
             let path = folder.path + "/copy.sqlite"
             try Data(output.read(copy)).write(to: URL(fileURLWithPath: path))
