@@ -166,7 +166,9 @@ package final class Coordinator: Sendable {
             }
             answers += answerOrders(&core, &schedule)
             if outcome != nil { router.stop() }
-            return answers
+            // Where the process was stopped since the fence was looked at, a successor may have read already
+            // what is acknowledged. Whoever gets no answer says it again.
+            return watch.isStale ? [] : answers
         }
         progress(core.status(now: ContinuousClock.now - start, workersMax: configuration.workersInProgress))
         try journal.write([], uses: core.devices.takeFresh(), time: Self.wallClock)

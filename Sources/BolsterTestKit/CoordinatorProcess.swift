@@ -75,6 +75,11 @@ final class CoordinatorProcess {
         return true
     }
 
+    /// Whether what was written may be acknowledged: not after a stop in the middle of it, before another look.
+    func mayAnswer(isRuling: Bool, now: Duration) -> Bool {
+        isRuling || clock.local(now) - ruledAt <= FenceWatch.staleAfter
+    }
+
     private static let log = Logger(label: "simulation") { _ in SwiftLogNoOpLogHandler() }
 
     /// Takes what waits through the ledger.

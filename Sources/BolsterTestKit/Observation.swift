@@ -73,7 +73,7 @@ extension Invariant {
 /// All promises that a run is held to.
 package func invariants(of scenario: Scenario) -> [any Invariant] {
     [
-        ChunksCountOnce(scenario), NothingAcknowledgedIsLost(), AnswersFollowTheJournal(),
+        ChunksCountOnce(scenario), NothingAcknowledgedIsLost(scenario), AnswersFollowTheJournal(),
         DependenciesHold(scenario), TextsBelongToTheMergedCaptions(scenario), MergedSetIsTheSame(scenario),
         OnlyFailuresBurnAttempts(), QuarantineExactlyAtTheLimit(scenario), PoisonIsIsolated(scenario),
         OldGenerationsAreNotHeard(), EpochsAreUnique(), HungDevicesLoseTheirLeases(scenario),

@@ -179,6 +179,8 @@ extension Simulation {
         }
         note("coordinator \(coordinator.number) is ordered \(request): \(reply)")
         coordinator.core.answer(.operatorReply(reply), to: peer, in: &batch)
+        // An order that changes something asks for a copy at once.
+        if !batch.changes.isEmpty { coordinator.schedule.backup = coordinator.local(now) }
         try write(batch, coordinator)
     }
 
@@ -192,7 +194,9 @@ extension Simulation {
         for change in disk.pending { count(change, disk.rows, coordinator) }
         try observe(.journalled(generation: coordinator.generation, disk.pending, rows: disk.rows))
         try hosts[coordinator.host].disk.synchronised()
-        let unsent = coordinator.unsent ?? []
+        let isRuling =
+            !hosts[coordinator.host].isCutFromStore && store.newestGeneration == coordinator.generation
+        let unsent = coordinator.mayAnswer(isRuling: isRuling, now: now) ? coordinator.unsent ?? [] : []
         coordinator.unsent = nil
         try answer(unsent, coordinator)
         try carryOut(coordinator)

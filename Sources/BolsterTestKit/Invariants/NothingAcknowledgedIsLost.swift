@@ -14,10 +14,12 @@ final class NothingAcknowledgedIsLost: Invariant {
     private var units: [Epoch: UnitID] = [:]
     /// The newest generation that took over: an older one has nothing to say any more.
     private var newest: UInt64 = 0
-    /// What an operator has reopened: after a takeover nobody knows of that order.
+    /// What an operator has reopened: after a takeover that finds no copy of that since, nobody knows of the
+    /// order, and what reads such a unit counts only beside the chunks that it read.
     private var reopened: Set<UnitID> = []
+    private let scenario: Scenario
 
-    init() {}
+    init(_ scenario: Scenario) { self.scenario = scenario }
 
     func observe(_ observation: Observation, now: Duration) throws(Violation) {
         switch observation {
@@ -27,7 +29,7 @@ final class NothingAcknowledgedIsLost: Invariant {
                 for (place, _) in acknowledged {
                     let counted = rows.counted(place.unit, place.chunk)
                     // Nor of shards that were added since the copy: they have to be added again.
-                    let isKnown = place.unit.shard < rows.shards.count && !reopened.contains(place.unit)
+                    let isKnown = place.unit.shard < rows.shards.count && !isReopened(place.unit)
                     guard counted != nil || !isKnown else { throw lost(place) }
                     acknowledged[place] = counted?.epoch
                 }
@@ -38,7 +40,7 @@ final class NothingAcknowledgedIsLost: Invariant {
             let place = Place(unit: unit, chunk: chunk)
             if generation >= newest {
                 acknowledged[place] = epoch
-            } else if acknowledged[place] == nil, !reopened.contains(unit) {
+            } else if acknowledged[place] == nil, !isReopened(unit) {
                 throw broken("chunk \(chunk) of \(unit) is acknowledged by \(generation), \(newest) rules")
             }
         case .journalled(let generation, let changes, _):
@@ -60,6 +62,10 @@ final class NothingAcknowledgedIsLost: Invariant {
         for (place, epoch) in acknowledged where rows.counted(place.unit, place.chunk)?.epoch != epoch {
             throw lost(place)
         }
+    }
+
+    private func isReopened(_ unit: UnitID) -> Bool {
+        reopened.contains(unit) || scenario.reads(unit).map(reopened.contains) ?? false
     }
 
     private func lost(_ place: Place) -> Violation {
