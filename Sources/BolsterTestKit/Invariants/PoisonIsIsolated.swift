@@ -13,11 +13,14 @@ final class PoisonIsIsolated: Invariant {
     func observe(_ observation: Observation, now: Duration) throws(Violation) {
         switch observation {
         case .arrived(_, _, let frame, let key, let rows):
+            // What a worker says of a lease that it has lost, and goes on with, is not heard.
             guard case .announce(let announcement) = frame.message,
-                let record = rows.leases[announcement.epoch]?.record, record.worker == frame.worker,
-                record.key == key
+                let row = rows.leases[announcement.epoch], row.state == .living,
+                row.record.worker == frame.worker, row.record.key == key
             else { return }
-            lastAnnounced[announcement.epoch] = (announcement.unit, announcement.sample)
+            // A network may deliver an earlier one again.
+            let before = lastAnnounced[announcement.epoch]?.sample ?? 0
+            lastAnnounced[announcement.epoch] = (announcement.unit, max(before, announcement.sample))
         case .journalled(_, let changes, let rows):
             for change in changes {
                 guard let (unit, trouble) = change.trouble else { continue }
