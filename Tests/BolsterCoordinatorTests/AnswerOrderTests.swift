@@ -56,7 +56,7 @@ import Testing
     }
 
     @Test(
-        "Promise 1: what the journal could not take is not answered, and the coordinator ends with the reason",
+        "Promise 1: what the journal could not take is not answered, and the coordinator ends and says why",
         arguments: ["lease", "chunk"])
     func refused(table: String) throws {
         let folder = TemporaryFolder()

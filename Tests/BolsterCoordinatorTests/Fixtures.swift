@@ -186,8 +186,8 @@ final class Running<Value: Sendable>: Sendable {
         thread.start()
     }
 
-    /// - Throws: what the body threw; CoordinatorError when it has not ended within a minute, so that a hang is
-    ///   a failure.
+    /// - Throws: what the body threw; CoordinatorError when it has not ended within a minute, so that a hang
+    ///   is a failure.
     func value() throws -> Value {
         guard done.wait(timeout: .now() + 60) == .success else {
             throw CoordinatorError(.ledger, "not over within a minute")

@@ -11,4 +11,5 @@ source "$(dirname "${BASH_SOURCE[0]}")/../common.sh"
 cd "$root"
 bolster=${BOLSTER_BINARY:-.build/release/bolster}
 [ -x "$bolster" ] || fail "build it first: swift build --configuration release --product bolster"
-exec "${BOLSTER_PYTHON:-$root/.tools/venv/bin/python}" tools/benchmarks/end_to_end.py --bolster "$bolster" "$@"
+exec "${BOLSTER_PYTHON:-$root/.tools/venv/bin/python}" \
+    tools/benchmarks/end_to_end.py --bolster "$bolster" "$@"
