@@ -138,6 +138,11 @@ package final class Coordinator: Sendable {
             backup: .zero, stall: StallAlarm(patience: configuration.stallAfter))
         var outcome: Outcome?
         try router.run(tick: Self.tick) { frames, isTick in
+            guard !isStopping.withLock({ $0 }) else {
+                outcome = .stopped
+                router.stop()
+                return []
+            }
             try fence(watch.newer)
             guard let now = time(&schedule) else { return [] }
             var batch = CoordinatorCore.Batch()
@@ -185,7 +190,6 @@ package final class Coordinator: Sendable {
         _ core: inout CoordinatorCore, _ schedule: inout Schedule, now: Duration,
         into batch: inout CoordinatorCore.Batch, _ progress: (StatusReply) -> Void
     ) -> Outcome? {
-        if isStopping.withLock({ $0 }) { return .stopped }
         if now >= schedule.second {
             schedule.second = now + Self.secondTick
             core.ticked(now: now, into: &batch)
