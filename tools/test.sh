@@ -4,7 +4,7 @@
 #     tools/test.sh            compares with NumPy, Pillow, webdataset, tarfile…
 #     BOLSTER_TORCH=1 tools/test.sh     and with PyTorch, torchvision and OpenCLIP
 #     tools/test.sh --full     and what is long: shards of 4 GB, joins, fuzzing, many nemesis rounds, a real
-#                              Slurm, five trainings with and without; more than an hour
+#                              Slurm, five trainings with and without, mutations; more than two hours
 set -euo pipefail
 # shellcheck source=common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -175,5 +175,7 @@ if [ "$full" = 1 ]; then
         "$BOLSTER_PYTHON" tools/trainer/experiment.py --bolster "$BOLSTER_BINARY"
     check "fuzzing the decoders" tools/fuzz/augmentation.sh
     check "fuzzing the parsers" tools/fuzz/parsers.sh
+    check "fuzzing frames and the journal" tools/fuzz/messages.sh
+    check "mutations" "$BOLSTER_PYTHON" tools/mutations/mutations.py
 fi
 finish
