@@ -32,7 +32,9 @@ final class AnswersFollowTheJournal: Invariant {
         case .noted(let epoch, let attempts, let quarantined):
             guard let unit = rows.leases[epoch]?.unit, rows.finished[unit] == nil else { return }
             let row = rows.troubles[unit]
-            guard (row?.trouble.attempts ?? 0) >= attempts, row?.isQuarantined ?? false == quarantined else {
+            // What comes later in the same transaction may be worse.
+            let isSaid = !quarantined || row?.isQuarantined ?? false
+            guard (row?.trouble.attempts ?? 0) >= attempts, isSaid else {
                 throw broken(
                     "\(unit) has \(attempts) attempts noted, the disk has \(String(describing: row))")
             }

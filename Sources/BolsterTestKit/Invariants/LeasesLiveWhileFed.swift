@@ -44,6 +44,8 @@ final class LeasesLiveWhileFed: Invariant {
                     holders[record.epoch] = record
                     grantedAt[record.epoch] = decided
                 }
+                // A commit that repeats what is there, or comes second, shows no progress.
+                if case .committed(_, let chunk) = change { feed(chunk.epoch, generation, decided) }
                 guard case .ended(let unit, let epoch) = change, !isExcused(epoch) else { continue }
                 guard let last = fed[generation]?[epoch], decided - last < expires else { continue }
                 throw broken("\(epoch) of \(unit) ends \(decided - last) after it got on")
@@ -97,15 +99,11 @@ final class LeasesLiveWhileFed: Invariant {
             {
                 excused.insert(epoch)
             }
-        case .commit(let commit):
-            // A repetition shows no progress.
-            let isNew = rows.counted(commit.unit, commit.result.chunk) == nil
-            if isNew, rows.leases[commit.epoch]?.record.key == key { feed(commit.epoch, generation, now) }
         case .release(_, let epoch):
             if rows.leases[epoch]?.record.key == key { excused.insert(epoch) }
         case .fail(let fail):
             if rows.leases[fail.epoch]?.record.key == key { excused.insert(fail.epoch) }
-        case .ask, .announce, .statusRequest, .operatorRequest: break
+        case .commit, .ask, .announce, .statusRequest, .operatorRequest: break
         }
     }
 }
