@@ -27,7 +27,13 @@ final class HungDevicesLoseTheirLeases: Invariant {
                 guard let last = advanced[epoch], now - last > limit else { continue }
                 throw broken("\(row.unit) is held as \(epoch) and stands still for \(now - last)")
             }
-        case .answered, .arrived, .heard, .died, .stored, .clockJumped: break
+        case .arrived(_, _, let frame, _, _):
+            // What waits for its turn gets on with what it waits for.
+            guard case .heartbeat(let heartbeat) = frame.message,
+                let newest = heartbeat.leases.compactMap({ advanced[$0.epoch] }).max()
+            else { return }
+            for report in heartbeat.leases where report.phase == .queued { advanced[report.epoch] = newest }
+        case .answered, .heard, .died, .stored, .clockJumped: break
         }
     }
 }
