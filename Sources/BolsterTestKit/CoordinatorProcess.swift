@@ -44,7 +44,7 @@ final class CoordinatorProcess {
 
     init(
         number: Int, host: Int, ledger: consuming LeaseLedger, welcome: Welcome, clock: SkewedClock,
-        backupEvery: Duration, now: Duration
+        now: Duration
     ) {
         self.number = number
         self.host = host
@@ -52,7 +52,8 @@ final class CoordinatorProcess {
         let local = clock.local(now)
         ruledAt = local
         generation = ledger.generation
-        schedule = Schedule(tick: local, backup: local + backupEvery)
+        // The first copy is made at once: it holds what a takeover chose.
+        schedule = Schedule(tick: local, backup: local)
         core = CoordinatorCore(ledger: ledger, welcome: welcome, log: Self.log, now: local)
     }
 

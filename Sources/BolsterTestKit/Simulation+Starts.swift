@@ -70,7 +70,7 @@ extension Simulation {
         try replayed.replay(into: &ledger, now: clock.local(now))
         let coordinator = CoordinatorProcess(
             number: number, host: host, ledger: ledger, welcome: welcome, clock: clock,
-            backupEvery: scenario.backupEvery, now: now)
+            now: now)
         coordinators[number] = coordinator
         hosts[host].process = number
         currentHost = host
