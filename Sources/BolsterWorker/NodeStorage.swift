@@ -46,8 +46,9 @@ final class NodeStorage: Sendable {
     deinit { spool?.close() }
 
     /// Where nobody says: a quarter of what the cache's file system has free, what the cache holds included,
-    /// and at most 100 GiB.
+    /// and at most 100 GiB; nothing on a network file system, as a home often is.
     static func shardBytesPreset(_ root: String) -> Int64 {
+        guard NetworkFileSystem.name(at: root) == nil else { return 0 }
         var folder = root
         var status = statvfs()
         // The cache may not be there yet.

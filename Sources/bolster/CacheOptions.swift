@@ -15,7 +15,7 @@ struct CacheOptions: ParsableArguments {
         help: .init(
             """
             How much of it copies of remote shards may take, like 200GiB; 0 keeps none. Default: a quarter \
-            of the disk's free space, at most 100GiB.
+            of the disk's free space, at most 100GiB, and none on a network file system.
             """, valueName: "size"))
     var cacheShards: ByteCount?
 

@@ -1,4 +1,5 @@
 import BolsterLeasing
+import BolsterStorage
 import Foundation
 import GRDB
 import Testing
@@ -126,7 +127,7 @@ import Testing
         """
 
     @Test("Network file systems are told from local ones by their mounts") func mountTable() {
-        func found(_ path: String) -> String? { StateDirectory.networkFileSystem(of: path, mounts: mounts) }
+        func found(_ path: String) -> String? { NetworkFileSystem.name(of: path, mounts: mounts) }
         #expect(found("/var/lib") == nil && found("/database") == nil)
         #expect(found("/data/run") == "nfs4" && found("/data") == "nfs4" && found("/lustre/x") == "lustre")
         #expect(found("/data/local disk/run") == nil)
