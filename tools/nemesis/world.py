@@ -71,15 +71,17 @@ class World:
 
     def revive(self):
         """Starts what is not there, as an operator or a scheduler would. True when the run is finished."""
-        status = self.coordinator.poll() if self.coordinator else -1
-        if status in (0, 2):
+        if self.finished():
             return True
-        if status is not None:
+        if not self.coordinator or self.coordinator.poll() is not None:
             self.coordinator = self.coordinate()
         for index, worker in enumerate(self.workers):
             if worker is None or worker.poll() is not None:
                 self.workers[index] = self.work(index)
         return False
+
+    def finished(self):
+        return bool(self.coordinator) and self.coordinator.poll() in (0, 2)
 
     def everyone(self):
         return [p for p in [self.coordinator, *self.workers] if p and p.poll() is None]
@@ -157,11 +159,15 @@ class World:
     def lose_state(self):
         """The coordinator's machine burns down: a new one starts with an empty state folder."""
         self.kill_coordinator()
-        shutil.rmtree(self.state)
+        # The judge reads the ledger of a run that came to its end in this moment.
+        if not self.finished():
+            shutil.rmtree(self.state)
 
     def recover_state(self):
         """The same, and the operator makes the state by hand."""
         self.lose_state()
+        if self.finished():
+            return
         done = subprocess.run([self.bolster, "recover", self.manifest, "--state", self.state],
                               stdout=self.log, stderr=self.log, stdin=subprocess.DEVNULL)
         if done.returncode != 0:
