@@ -76,7 +76,7 @@ final class CoordinatorProcess {
         return true
     }
 
-    /// Whether what was written may be acknowledged: not after a stop in the middle of it, before another look.
+    /// Whether what was written may be acknowledged: not after a stop in mid-write, before another look.
     func mayAnswer(isRuling: Bool, now: Duration) -> Bool {
         isRuling || clock.local(now) - ruledAt <= FenceWatch.staleAfter
     }
