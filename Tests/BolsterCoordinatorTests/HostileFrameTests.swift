@@ -2,7 +2,6 @@ import BolsterDeterminism
 import BolsterLeasing
 import BolsterMessaging
 import Logging
-import Synchronization
 import Testing
 
 @testable import BolsterCoordinator
@@ -102,7 +101,7 @@ import Testing
     }
 
     @Test("A flood costs one line of a kind every ten seconds, which says how many there were") func lines() {
-        let lines = KeptLines()
+        let lines = LogLines()
         var tally = RefusalTally()
         let log = Logger(label: "t") { _ in lines.handler }
         for second in 0..<25 {
@@ -112,7 +111,7 @@ import Testing
         }
         #expect(tally.counts == [.unreadable: 25_000, .hello: 1])
         #expect(
-            lines.taken == [
+            lines.texts == [
                 "frames were refused unreadable 1000 noise", "a greeting was refused hello 1 a name",
                 "frames were refused unreadable 10000 noise", "frames were refused unreadable 10000 noise",
             ])
@@ -176,28 +175,5 @@ import Testing
             #expect(again == frame || "\(again)" == "\(frame)")
         }
         #expect(decoded > 1_000)
-    }
-}
-
-/// Log lines with the values that a flood's line has.
-private final class KeptLines: Sendable {
-    private let lines = Mutex<[String]>([])
-
-    var taken: [String] { lines.withLock { $0 } }
-    var handler: Handler { Handler(lines: self) }
-
-    struct Handler: LogHandler {
-        let lines: KeptLines
-        var metadata: Logger.Metadata = [:]
-        var logLevel = Logger.Level.debug
-        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-            get { metadata[key] }
-            set { metadata[key] = newValue }
-        }
-
-        func log(event: LogEvent) {
-            let values = ["kind", "count", "reason"].compactMap { event.metadata?[$0].map { "\($0)" } }
-            lines.lines.withLock { $0.append("\(event.message) \(values.joined(separator: " "))") }
-        }
     }
 }

@@ -2,7 +2,6 @@ import BolsterLeasing
 import BolsterMessaging
 import Foundation
 import Logging
-import Synchronization
 import Testing
 
 @testable import BolsterCoordinator
@@ -247,26 +246,5 @@ private enum OtherClient {
         let data = try reading.fileHandleForReading.readToEnd() ?? Data()
         process.waitUntilExit()
         return String(decoding: data, as: UTF8.self).split(separator: "\n").map(String.init)
-    }
-}
-
-/// The messages that were logged.
-private final class LogLines: Sendable {
-    private let messages = Mutex<[String]>([])
-
-    func count(of message: String) -> Int { messages.withLock { $0.count { $0 == message } } }
-    func append(_ message: String) { messages.withLock { $0.append(message) } }
-    var handler: Handler { Handler(lines: self) }
-
-    struct Handler: LogHandler {
-        let lines: LogLines
-        var metadata: Logger.Metadata = [:]
-        var logLevel = Logger.Level.debug
-        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-            get { metadata[key] }
-            set { metadata[key] = newValue }
-        }
-
-        func log(event: LogEvent) { lines.append("\(event.message)") }
     }
 }
