@@ -17,6 +17,9 @@ struct CaptionQueue {
         /// Start token first; the end token is not kept.
         var tokens: [Int]
         var random: CounterRandom
+
+        /// The last token's place in its text.
+        var position: Int { tokens.count - 1 }
     }
 
     /// What becomes of a row after a token.

@@ -6,30 +6,27 @@
 /// next: only `finish` lets the batch run empty. Belongs to the captioner's thread, and no other run of the
 /// same captioner may begin before it is finished.
 package struct CaptionRun {
-    /// What the start token's step gave for an image: the same for all its captions.
-    private struct Start {
-        let logits: [Float]
-        let cache: Captioner.CacheRow
-    }
-
     private let captioner: Captioner
     private let keep: CaptionKeeping
     private var slots: CaptionSlots
-    private var sampler: TokenSampler
-    /// Rows of cache per slot.
-    private let capacity: Int
+    private var lanes: TokenLanes
+    /// What is to be copied before the next run of a graph.
+    private var moves: CacheMoves
     /// The images whose keys and values lie in the image graph's output.
     private var encoded: Range<Int> = 0..<0
-    private var starts: [Int: Start] = [:]
+    /// The image before them, if it was kept.
+    private var kept: Int?
+    /// The logits that the start token's step gave for an image: the same for all its captions.
+    private var starts: [Int: [Float]] = [:]
 
     init(
-        _ captioner: Captioner, queue: CaptionQueue, sampler: TokenSampler, keep: CaptionKeeping, slots: Int,
-        capacity: Int
+        _ captioner: Captioner, queue: CaptionQueue, lanes: TokenLanes, keep: CaptionKeeping, slots: Int,
+        moves: CacheMoves
     ) {
         self.captioner = captioner
         self.keep = keep
-        self.sampler = sampler
-        self.capacity = capacity
+        self.lanes = lanes
+        self.moves = moves
         self.slots = CaptionSlots(queue: queue, slots: slots)
     }
 
@@ -47,7 +44,7 @@ package struct CaptionRun {
             "\(pixels.count) floats are not \(keys.count) images")
         let first = slots.queue.imageCount
         slots.add(keys)
-        try captioner.bindStep(slots: slots.rows.count, capacity: capacity)
+        try captioner.bindStep(slots: slots.rows.count, capacity: moves.capacity)
         while slots.queue.next != nil {
             try fillSlots(pixels, first: first)
             if slots.isFull { try advance() }
@@ -65,12 +62,9 @@ package struct CaptionRun {
     /// As `finish`, but the tokens: start token first, no end token.
     mutating func finishTokens() throws(InferenceError) -> [[[Int]]] {
         while true {
-            for move in slots.compact() {
-                captioner.moveSlot(
-                    move.from, to: move.to, cacheRows: move.cacheRows, capacity: capacity)
-            }
+            try captioner.moveSlots(slots.compact(), moves)
             if slots.rows.isEmpty { return slots.queue.finished }
-            try captioner.bindStep(slots: slots.rows.count, capacity: capacity)
+            try captioner.bindStep(slots: slots.rows.count, capacity: moves.capacity)
             try advance()
         }
     }
@@ -81,43 +75,53 @@ package struct CaptionRun {
     ) throws(InferenceError) {
         while let (image, caption) = slots.queue.next, let start = slots.startNext() {
             if start.needsImage {
-                if !encoded.contains(image), !captioner.keepsCross(of: image) {
+                if !encoded.contains(image), kept != image {
                     try encode(from: image, pixels, first: first)
                 }
-                captioner.copyCross(
-                    of: image, encodedRow: image - encoded.lowerBound, toSlot: start.slot)
+                if kept == image {
+                    moves.startSlot(start.slot, from: .kept, row: 0)
+                } else {
+                    moves.startSlot(start.slot, from: .encoded, row: image - encoded.lowerBound)
+                }
             }
-            if caption > 0, let known = starts[image] { useStart(known, slot: start.slot) }
+            if caption > 0, let known = starts[image] {
+                try useStart(of: image, known, slot: start.slot)
+            }
             if !slots.queue.isAwaited(image) { starts[image] = nil }
         }
+        try captioner.moveRows(&moves)
     }
 
     /// Draws a caption's first token from the logits that its image's first caption has computed.
-    private mutating func useStart(_ start: Start, slot: Int) {
-        var logits = start.logits
+    private mutating func useStart(
+        of image: Int, _ logits: [Float], slot: Int
+    ) throws(InferenceError) {
+        guard let row = slots.rows[slot] else { preconditionFailure("slot \(slot) has just got a caption") }
         captioner.usage.sharedRows += 1
-        if draw(slot: slot, from: &logits) == .goOn {
-            captioner.write(start.cache, slot: slot, position: 0, capacity: capacity)
-        }
-    }
-
-    private mutating func draw(slot: Int, from logits: inout [Float]) -> CaptionQueue.OnToken {
-        logits.withUnsafeMutableBufferPointer { draw(slot: slot, from: $0) }
+        var logits = logits
+        let choice = logits.withUnsafeMutableBufferPointer { lanes.choose(row, from: $0) }
+        if try draw(choice, slot: slot) == .goOn { moves.useStart(of: image, slot: slot) }
     }
 
     private mutating func draw(
-        slot: Int, from logits: UnsafeMutableBufferPointer<Float>
-    ) -> CaptionQueue.OnToken {
-        slots.draw(slot: slot) { row in sampler.next(logits, after: row.tokens, random: &row.random) }
+        _ choice: TokenLanes.Choice?, slot: Int
+    ) throws(InferenceError) -> CaptionQueue.OnToken {
+        guard let choice else { throw captioner.logitsAreNotFinite }
+        return slots.draw(slot: slot) { row in
+            row.random = choice.random
+            return choice.token
+        }
     }
 
     /// Encodes the next images together: as many as fill the slots, eight at least.
     private mutating func encode(
         from image: Int, _ pixels: UnsafeBufferPointer<Float>, first: Int
     ) throws(InferenceError) {
+        try captioner.moveRows(&moves)
         // The last image before these may have captions to start yet.
         if let last = encoded.last, slots.queue.isAwaited(last) {
-            captioner.keepCross(of: last, encodedRow: last - encoded.lowerBound)
+            try captioner.keep(encodedRow: last - encoded.lowerBound, moves)
+            kept = last
         }
         let perImage = slots.queue.captionsPerImage
         let wanted = max(8, (slots.rows.count + perImage - 1) / perImage)
@@ -131,29 +135,30 @@ package struct CaptionRun {
 
     /// One run of the step graph and one token for each row.
     private mutating func advance() throws(InferenceError) {
+        let rows = slots.rows.map { row in
+            guard let row else { preconditionFailure("a step with an empty slot") }
+            return row
+        }
         let ids = captioner.step.integers("ids")
         let positions = captioner.step.integers("positions")
         let lengths = captioner.step.integers("lengths")
-        for (slot, row) in slots.rows.enumerated() {
-            guard let row else { preconditionFailure("a step with an empty slot") }
-            let position = row.tokens.count - 1
-            ids[slot] = Int64(row.tokens[position])
-            positions[slot] = Int64(position)
-            lengths[slot] = Int64(position)
+        for (slot, row) in rows.enumerated() {
+            ids[slot] = Int64(row.tokens[row.position])
+            positions[slot] = Int64(row.position)
+            lengths[slot] = Int64(row.position)
         }
         try captioner.step.run()
         captioner.usage.steps += 1
-        captioner.usage.rows += slots.rows.count
-        for slot in slots.rows.indices {
-            guard let row = slots.rows[slot] else { preconditionFailure("a row is drawn for once") }
-            let logits = try captioner.logits(slot: slot)
-            let position = row.tokens.count - 1
-            if position == 0, row.caption == 0, slots.queue.isAwaited(row.image) {
-                starts[row.image] = Start(logits: Array(logits), cache: captioner.newCacheRow(slot: slot))
-            }
-            if draw(slot: slot, from: logits) == .goOn {
-                captioner.appendCache(slot: slot, position: position, capacity: capacity)
-            }
+        captioner.usage.rows += rows.count
+        for (slot, row) in rows.enumerated() where row.position == 0 && row.caption == 0 {
+            guard slots.queue.isAwaited(row.image) else { continue }
+            starts[row.image] = Array(captioner.logits(slot: slot))
+            moves.keepStart(of: row.image, slot: slot)
         }
+        let choices = lanes.choose(rows, from: captioner.step.floats("logits"))
+        for (slot, choice) in choices.enumerated() where try draw(choice, slot: slot) == .goOn {
+            moves.append(slot: slot, position: rows[slot].position)
+        }
+        try captioner.moveRows(&moves)
     }
 }

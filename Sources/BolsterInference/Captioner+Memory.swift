@@ -3,12 +3,21 @@
 ///     cross_keys  [slot][cross layer][head][image token][d]   one block per slot
 ///     cache_keys  [slot][layer][head][position][d]            `capacity` positions per head
 ///     new_keys    [slot][layer][head][1][d]                   copied to the row's position after a step
+///
+/// All of these, and the image graph's cross keys and values, stay in the device's memory: what goes from one
+/// to the other is moved there, by `CacheMoves`.
 extension Captioner {
+    /// The graphs' tensors that are kept where the device computes.
+    static let imageResidents: Set = ["cross_keys", "cross_values"]
+    static let stepResidents: Set = [
+        "cross_keys", "cross_values", "cache_keys", "cache_values", "new_keys", "new_values",
+    ]
+
     /// Bytes of one number of a cache.
-    private var numberBytes: Int { package.precision.element.byteCount }
+    var numberBytes: Int { package.precision.element.byteCount }
 
     /// Bytes of one image's cross keys, and of its cross values.
-    private var crossBytes: Int {
+    var crossBytes: Int {
         shape.crossLayers * shape.heads * shape.imageTokens * shape.headWidth * numberBytes
     }
 
@@ -40,12 +49,15 @@ extension Captioner {
         let cross = [slots, shape.crossLayers, shape.heads, shape.imageTokens, shape.headWidth]
         let cache = [slots, shape.layers, shape.heads, capacity, shape.headWidth]
         let added = [slots, shape.layers, shape.heads, 1, shape.headWidth]
+        var isNew = false
         for part in ["keys", "values"] {
             try step.bind("cross_\(part)", cross)
-            try step.bind("cache_\(part)", cache)
+            if try step.bind("cache_\(part)", cache) { isNew = true }
             try step.bind("new_\(part)", added)
         }
         try step.bind("logits", [slots, package.text.vocabularySize])
+        // A masked row counts nothing times what it holds, and nothing times NaN is NaN.
+        if isNew, step.memory("cache_keys").place == .device { try mover.clear(stepMemory("cache")) }
     }
 
     /// Computes cross keys and values of images, [count, 3, S, S], into the image graph's outputs.
@@ -64,128 +76,27 @@ extension Captioner {
         try image.run()
     }
 
-    /// Copies an image's cross keys and values into a slot: the kept ones, or row `encodedRow` of the last
-    /// `encode`.
-    func copyCross(of image: Int, encodedRow: Int, toSlot slot: Int) {
-        let width = crossBytes
-        if let kept, kept.image == image {
-            for (part, bytes) in [("keys", kept.keys), ("values", kept.values)] {
-                let target = step.bytes("cross_\(part)")[slot * width..<(slot + 1) * width]
-                bytes.withUnsafeBytes { UnsafeMutableRawBufferPointer(rebasing: target).copyMemory(from: $0) }
-            }
-            return
-        }
-        for part in ["keys", "values"] {
-            let source = self.image.bytes("cross_\(part)")[encodedRow * width..<(encodedRow + 1) * width]
-            let target = step.bytes("cross_\(part)")[slot * width..<(slot + 1) * width]
-            UnsafeMutableRawBufferPointer(rebasing: target)
-                .copyMemory(from: UnsafeRawBufferPointer(rebasing: source))
-        }
-    }
-
-    /// Keeps an encoded image's cross keys and values while others are encoded; the image that was kept
-    /// before is forgotten.
-    func keepCross(of image: Int, encodedRow: Int) {
-        let range = encodedRow * crossBytes..<(encodedRow + 1) * crossBytes
-        kept = (
-            image, Array(self.image.bytes("cross_keys")[range]),
-            Array(self.image.bytes("cross_values")[range])
-        )
-    }
-
-    func keepsCross(of image: Int) -> Bool { kept?.image == image }
-
-    /// Moves a slot's caches to another slot.
-    func moveSlot(_ source: Int, to target: Int, cacheRows: Int, capacity: Int) {
-        let cacheBytes = shape.layers * shape.heads * capacity * shape.headWidth * numberBytes
-        for part in ["keys", "values"] {
-            Self.moveBlock(step.bytes("cross_\(part)"), from: source, to: target, width: crossBytes)
-            if cacheRows > 0 {
-                Self.moveBlock(step.bytes("cache_\(part)"), from: source, to: target, width: cacheBytes)
-            }
-        }
-    }
-
-    private static func moveBlock(
-        _ memory: UnsafeMutableRawBufferPointer, from source: Int, to target: Int, width: Int
-    ) {
-        let block = UnsafeMutableRawBufferPointer(rebasing: memory[target * width..<(target + 1) * width])
-        block.copyMemory(
-            from: UnsafeRawBufferPointer(rebasing: memory[source * width..<(source + 1) * width]))
-    }
-
-    /// One token's keys and values in all layers.
-    struct CacheRow {
-        let keys: [UInt8]
-        let values: [UInt8]
-    }
-
-    /// The keys and values that the last step computed for a slot.
-    func newCacheRow(slot: Int) -> CacheRow {
-        let width = shape.layers * shape.heads * shape.headWidth * numberBytes
-        let range = slot * width..<(slot + 1) * width
-        return CacheRow(
-            keys: Array(step.bytes("new_keys")[range]), values: Array(step.bytes("new_values")[range]))
-    }
-
-    /// Writes one token's keys and values into a slot's caches.
-    func write(_ row: CacheRow, slot: Int, position: Int, capacity: Int) {
-        for (part, bytes) in [("keys", row.keys), ("values", row.values)] {
-            bytes.withUnsafeBytes { scatter($0, part, slot: slot, position: position, capacity: capacity) }
-        }
-    }
-
-    /// Writes the keys and values that the last step computed for a slot into its caches.
-    func appendCache(slot: Int, position: Int, capacity: Int) {
-        let width = shape.layers * shape.heads * shape.headWidth * numberBytes
-        for part in ["keys", "values"] {
-            let added = step.bytes("new_\(part)")[slot * width..<(slot + 1) * width]
-            scatter(
-                UnsafeRawBufferPointer(rebasing: added), part, slot: slot, position: position,
-                capacity: capacity)
-        }
-    }
-
-    /// Spreads [layers, heads, d] over the caches' rows of a position.
-    private func scatter(
-        _ row: UnsafeRawBufferPointer, _ part: String, slot: Int, position: Int, capacity: Int
-    ) {
-        let heads = shape.layers * shape.heads
-        let width = shape.headWidth * numberBytes
-        guard let added = row.baseAddress, let cache = step.bytes("cache_\(part)").baseAddress else {
-            preconditionFailure("the caches are empty")
-        }
-        for head in 0..<heads {
-            (cache + ((slot * heads + head) * capacity + position) * width).copyMemory(
-                from: added + head * width, byteCount: width)
-        }
-    }
-
     /// The last step's logits of a slot.
-    ///
-    /// - Throws: `valueInvalid` where the largest is not finite.
-    func logits(slot: Int) throws(InferenceError) -> UnsafeMutableBufferPointer<Float> {
+    func logits(slot: Int) -> UnsafeMutableBufferPointer<Float> {
         let width = package.text.vocabularySize
-        let row = UnsafeMutableBufferPointer(
+        return UnsafeMutableBufferPointer(
             rebasing: step.floats("logits")[slot * width..<(slot + 1) * width])
-        guard row.allSatisfy({ $0.isFinite }) else {
-            throw InferenceError(
-                .valueInvalid,
-                "\(package.name): step.onnx gave logits that are not finite: model or device is broken"
-            )
-        }
-        return row
+    }
+
+    var logitsAreNotFinite: InferenceError {
+        InferenceError(
+            .valueInvalid,
+            "\(package.name): step.onnx gave logits that are not finite: model or device is broken")
     }
 
     /// Logits of the first token after the start token, [count, V].
     func firstLogits(
         _ pixels: UnsafeBufferPointer<Float>, count: Int
     ) throws(InferenceError) -> [Float] {
-        kept = nil
         try encode(pixels, count: count)
         try bindStep(slots: count, capacity: 1)
+        try fillSlotsInOrder(count)
         for slot in 0..<count {
-            copyCross(of: slot, encodedRow: slot, toSlot: slot)
             step.integers("ids")[slot] = Int64(tokenizer.start)
             step.integers("positions")[slot] = 0
             step.integers("lengths")[slot] = 0

@@ -47,7 +47,8 @@ extension Captioner {
             try encode(pixels, count: count)
         }
         try bindStep(slots: count, capacity: capacity)
-        for slot in 0..<count { copyCross(of: slot, encodedRow: slot, toSlot: slot) }
+        try fillSlotsInOrder(count)
+        var moves = CacheMoves(shape, capacity: capacity)
         for position in 0..<capacity {
             for (slot, text) in texts.enumerated() {
                 step.integers("ids")[slot] = Int64(position < text.count ? text[position] : tokenizer.pad)
@@ -57,10 +58,11 @@ extension Captioner {
             try step.run()
             for (slot, text) in texts.enumerated() {
                 if position == text.count - 1 {
-                    found.replaceSubrange(slot * width..<(slot + 1) * width, with: try logits(slot: slot))
+                    found.replaceSubrange(slot * width..<(slot + 1) * width, with: logits(slot: slot))
                 }
-                appendCache(slot: slot, position: position, capacity: capacity)
+                moves.append(slot: slot, position: position)
             }
+            try moveRows(&moves)
         }
         return found
     }

@@ -1,4 +1,5 @@
 import BolsterDeterminism
+import Foundation
 
 /// One CoCa model: images to captions.
 ///
@@ -30,10 +31,11 @@ package final class Captioner {
     let tokenizer: CLIPTokenizer
     /// Tokens whose text holds a full stop.
     let fullStops: Set<Int>
+    /// Threads that draw tokens.
+    let threads: Int
     var image: GraphSession
     var step: GraphSession
-    /// Cross keys and values of one image, kept when the next images are encoded.
-    var kept: (image: Int, keys: [UInt8], values: [UInt8])?
+    var mover: RowMover
 
     /// Loads both graphs and checks their inputs and outputs. Files are taken as they are: call
     /// `ModelPackage.verifyFiles()` before, and `runProbe()` after.
@@ -53,12 +55,18 @@ package final class Captioner {
         self.package = package
         self.cacheMemory = cacheMemory
         self.shape = shape
+        self.threads = threads > 0 ? threads : ProcessInfo.processInfo.activeProcessorCount
         tokenizer = try CLIPTokenizer(package)
         let words = tokenizer
         fullStops = Set((0..<package.text.vocabularySize).filter { words.holdsFullStop($0) })
         image = try GraphSession(
-            "image.onnx", of: package, runtime: runtime, device: device, threads: threads)
-        step = try GraphSession("step.onnx", of: package, runtime: runtime, device: device, threads: threads)
+            "image.onnx", of: package, runtime: runtime, device: device, threads: threads,
+            residents: Self.imageResidents)
+        step = try GraphSession(
+            "step.onnx", of: package, runtime: runtime, device: device, threads: threads,
+            residents: Self.stepResidents)
+        mover = try RowMover(
+            width: shape.headWidth, element: package.precision.element, runtime: runtime, device: device)
         try Self.requireShapes(of: image, step, package, shape)
     }
 
@@ -95,12 +103,11 @@ package final class Captioner {
             start: tokenizer.start, terminators: [tokenizer.end, tokenizer.pad],
             closers: keep == .firstSentence ? fullStops : [])
         let slots = try slots(batch: batch, maxLength: decoding.maxLength)
-        kept = nil
         return CaptionRun(
             self, queue: queue,
-            sampler: TokenSampler(
-                decoding, vocabularySize: package.text.vocabularySize, end: tokenizer.end),
-            keep: keep, slots: slots, capacity: decoding.maxLength - 2)
+            lanes: TokenLanes(
+                decoding, vocabularySize: package.text.vocabularySize, end: tokenizer.end, threads: threads),
+            keep: keep, slots: slots, moves: CacheMoves(shape, capacity: decoding.maxLength - 2))
     }
 
     /// Computes one step of full slots with full caches, and a group of images, so that memory is taken and

@@ -136,6 +136,14 @@ OnnxStatus *onnx_create_session(const OnnxTable *table, const OnnxEnvironment *e
     return SLOT(7, Call)(environment, path, options, session);
 }
 
+OnnxStatus *onnx_create_session_from_bytes(const OnnxTable *table, const OnnxEnvironment *environment,
+                                           const void *bytes, size_t byte_count,
+                                           const OnnxSessionOptions *options, OnnxSession **session) {
+    typedef OnnxStatus *(*Call)(const OnnxEnvironment *, const void *, size_t, const OnnxSessionOptions *,
+                                OnnxSession **);
+    return SLOT(8, Call)(environment, bytes, byte_count, options, session);
+}
+
 void onnx_release_session(const OnnxTable *table, OnnxSession *session) {
     typedef void (*Call)(OnnxSession *);
     SLOT(95, Call)(session);
@@ -205,6 +213,11 @@ OnnxStatus *onnx_default_allocator(const OnnxTable *table, OnnxAllocator **alloc
     return SLOT(78, Call)(allocator);
 }
 
+OnnxStatus *onnx_allocate(const OnnxTable *table, OnnxAllocator *allocator, size_t byte_count, void **bytes) {
+    typedef OnnxStatus *(*Call)(OnnxAllocator *, size_t, void **);
+    return SLOT(75, Call)(allocator, byte_count, bytes);
+}
+
 OnnxStatus *onnx_free(const OnnxTable *table, OnnxAllocator *allocator, void *bytes) {
     typedef OnnxStatus *(*Call)(OnnxAllocator *, void *);
     return SLOT(76, Call)(allocator, bytes);
@@ -218,6 +231,22 @@ OnnxStatus *onnx_create_cpu_memory_info(const OnnxTable *table, OnnxMemoryInfo *
 void onnx_release_memory_info(const OnnxTable *table, OnnxMemoryInfo *info) {
     typedef void (*Call)(OnnxMemoryInfo *);
     SLOT(94, Call)(info);
+}
+
+OnnxStatus *onnx_create_cuda_memory_info(const OnnxTable *table, int ordinal, OnnxMemoryInfo **info) {
+    typedef OnnxStatus *(*Call)(const char *, int, int, int, OnnxMemoryInfo **);
+    return SLOT(68, Call)("Cuda", /* arena allocator */ 1, ordinal, /* default memory */ 0, info);
+}
+
+OnnxStatus *onnx_create_allocator(const OnnxTable *table, const OnnxSession *session,
+                                  const OnnxMemoryInfo *info, OnnxAllocator **allocator) {
+    typedef OnnxStatus *(*Call)(const OnnxSession *, const OnnxMemoryInfo *, OnnxAllocator **);
+    return SLOT(131, Call)(session, info, allocator);
+}
+
+void onnx_release_allocator(const OnnxTable *table, OnnxAllocator *allocator) {
+    typedef void (*Call)(OnnxAllocator *);
+    SLOT(132, Call)(allocator);
 }
 
 OnnxStatus *onnx_create_tensor(const OnnxTable *table, const OnnxMemoryInfo *info, void *bytes,

@@ -175,4 +175,25 @@ import Testing
         logits.withUnsafeMutableBufferPointer { sampler.process($0, after: [0, 2, 2, 0]) }
         #expect(logits == [2, 1, -6, 8])
     }
+
+    @Test("Tokens are the same on one lane and on many, and a row with NaN has none")
+    func lanes() {
+        let (rows, width) = (9, 20_000)
+        let texts = (0..<rows).map { index in
+            CaptionQueue.Row(
+                image: index, caption: 0, tokens: [0, 5, 7],
+                random: CounterRandom(seed: 4, purpose: .caption, key: "row", index: index))
+        }
+        func tokens(threads: Int) -> [Int?] {
+            var lanes = TokenLanes(
+                CaptionDecoding(method: .topP, topP: 0.99), vocabularySize: width, end: 1, threads: threads)
+            var logits = Self.logits(rows * width, seed: 6, spread: 4)
+            logits[7 * width + 19] = .nan
+            return logits.withUnsafeMutableBufferPointer { lanes.choose(texts, from: $0) }.map { $0?.token }
+        }
+        let one = tokens(threads: 1)
+        #expect(one == tokens(threads: 4) && one == tokens(threads: 64))
+        #expect(one.indices.filter { one[$0] == nil } == [7])
+        #expect(Set(one).count > 5)
+    }
 }

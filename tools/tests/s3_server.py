@@ -1,6 +1,6 @@
 """An S3 server for tests: moto behind a front that verifies signatures and does harm on request.
 
-    s3_server.py            prints its port, serves until its standard input ends
+    s3_server.py [PEM]      prints its port, serves until its standard input ends; over TLS with a certificate
 
 The bucket "bucket" is there. Keys, region and token are those of `KEYS` below. Control, unsigned:
 
@@ -22,6 +22,7 @@ import json
 import logging
 import re
 import socket
+import ssl
 import struct
 import sys
 import threading
@@ -212,6 +213,10 @@ def main():
     connection.request("PUT", "/bucket", body=body)
     assert connection.getresponse().status == 200
     server = Server(("127.0.0.1", 0), Handler)
+    if len(sys.argv) > 1:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(sys.argv[1])
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     print(server.server_port, flush=True)
 
     def until_input_ends():

@@ -117,19 +117,25 @@ class PackageTest(unittest.TestCase):
         self.environment = {"SSL_CERT_FILE": str(self.folder / "authority.pem")}
         return f"https://127.0.0.1:{server.server_address[1]}/models/a"
 
-    def serve_s3(self):
+    def serve_s3(self, over_tls=False):
         import boto3
 
-        server = subprocess.Popen(
-            [sys.executable, ROOT / "tools/tests/s3_server.py"], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE)
+        command = [sys.executable, ROOT / "tools/tests/s3_server.py"]
+        authority = self.folder / "authority.pem"
+        if over_tls:
+            make_certificates(self.folder)
+            command.append(self.folder / "server.pem")
+        server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.addCleanup(server.wait)
         self.addCleanup(server.stdin.close)
-        url = f"http://127.0.0.1:{server.stdout.readline().decode().strip()}"
+        url = f"{'https' if over_tls else 'http'}://127.0.0.1:{server.stdout.readline().decode().strip()}"
         server.stdout.close()
         self.environment = {**S3_KEYS, "AWS_ENDPOINT_URL": url}
+        if over_tls:
+            self.environment["SSL_CERT_FILE"] = str(authority)
         client = boto3.client(
             "s3", endpoint_url=url, region_name=S3_KEYS["AWS_REGION"],
+            verify=str(authority) if over_tls else None,
             aws_access_key_id=S3_KEYS["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=S3_KEYS["AWS_SECRET_ACCESS_KEY"],
             config=boto3.session.Config(
@@ -182,14 +188,16 @@ class PackageTest(unittest.TestCase):
                 self.assertLessEqual(self.files.sent[path.name], path.stat().st_size + 8, path.name)
 
     def test_processes_that_ask_at_once_share_a_package_in_a_bucket(self):
-        self.check_two_at_once(self.serve_s3())
+        self.check_two_at_once(self.serve_s3(over_tls=True))
 
     def test_a_server_whose_certificate_nobody_vouches_for_is_not_believed(self):
-        url = self.serve_https()
-        for environment in ({"SSL_CERT_FILE": ""}, {"SSL_CERT_FILE": str(self.folder / "none.pem")}):
-            result = self.embed(url, **environment)
-            self.assertEqual(result.returncode, 1, result.stdout)
-            self.assertIn("no trusted connection can be made", result.stderr)
+        for serve in (self.serve_https, lambda: self.serve_s3(over_tls=True)):
+            url = serve()
+            for environment in ({"SSL_CERT_FILE": ""}, {"SSL_CERT_FILE": str(self.folder / "none.pem")}):
+                with self.subTest(url, **environment):
+                    result = self.embed(url, **environment)
+                    self.assertEqual(result.returncode, 1, result.stdout)
+                    self.assertIn("no trusted connection can be made", result.stderr)
         self.assertEqual(self.files.sent, {})
 
     def test_a_file_that_was_damaged_or_cut_on_the_server_is_refused_by_name(self):

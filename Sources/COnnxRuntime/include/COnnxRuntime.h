@@ -77,9 +77,12 @@ OnnxStatus *onnx_append_cuda(const OnnxTable *table, OnnxSessionOptions *session
                              const OnnxCUDAOptions *options);
 void onnx_release_cuda_options(const OnnxTable *table, OnnxCUDAOptions *options);
 
-/* slots 7, 95 */
+/* slots 7, 8, 95; the bytes of a graph are read during the call only */
 OnnxStatus *onnx_create_session(const OnnxTable *table, const OnnxEnvironment *environment, const char *path,
                                 const OnnxSessionOptions *options, OnnxSession **session);
+OnnxStatus *onnx_create_session_from_bytes(const OnnxTable *table, const OnnxEnvironment *environment,
+                                           const void *bytes, size_t byte_count,
+                                           const OnnxSessionOptions *options, OnnxSession **session);
 void onnx_release_session(const OnnxTable *table, OnnxSession *session);
 
 /* slots 30, 31, 36, 37, 33, 34; a name is freed with onnx_free */
@@ -103,11 +106,18 @@ OnnxStatus *onnx_rank(const OnnxTable *table, const OnnxTensorInfo *tensor, size
 OnnxStatus *onnx_dimensions(const OnnxTable *table, const OnnxTensorInfo *tensor, int64_t *dimensions,
                             size_t rank);
 
-/* slots 78 (the process's own allocator, never released), 76, 69, 94 */
+/* slots 78 (the process's own allocator, never released), 75, 76, 69, 94 */
 OnnxStatus *onnx_default_allocator(const OnnxTable *table, OnnxAllocator **allocator);
+OnnxStatus *onnx_allocate(const OnnxTable *table, OnnxAllocator *allocator, size_t byte_count, void **bytes);
 OnnxStatus *onnx_free(const OnnxTable *table, OnnxAllocator *allocator, void *bytes);
 OnnxStatus *onnx_create_cpu_memory_info(const OnnxTable *table, OnnxMemoryInfo **info);
 void onnx_release_memory_info(const OnnxTable *table, OnnxMemoryInfo *info);
+
+/* slots 68, 131, 132; the memory of a CUDA device, from the arena of a session that uses the device */
+OnnxStatus *onnx_create_cuda_memory_info(const OnnxTable *table, int ordinal, OnnxMemoryInfo **info);
+OnnxStatus *onnx_create_allocator(const OnnxTable *table, const OnnxSession *session,
+                                  const OnnxMemoryInfo *info, OnnxAllocator **allocator);
+void onnx_release_allocator(const OnnxTable *table, OnnxAllocator *allocator);
 
 /* slots 49, 96; the value borrows `bytes`, whose length is in bytes */
 OnnxStatus *onnx_create_tensor(const OnnxTable *table, const OnnxMemoryInfo *info, void *bytes,
