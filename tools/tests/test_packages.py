@@ -190,6 +190,12 @@ class PackageTest(unittest.TestCase):
     def test_processes_that_ask_at_once_share_a_package_in_a_bucket(self):
         self.check_two_at_once(self.serve_s3(over_tls=True))
 
+    def test_a_bucket_is_believed_for_the_sake_of_its_own_bundle_too(self):
+        url = self.serve_s3(over_tls=True)
+        self.environment["AWS_CA_BUNDLE"] = self.environment.pop("SSL_CERT_FILE")
+        self.assertEqual(self.embed(url).returncode, 0)
+        self.assert_intact()
+
     def test_a_server_whose_certificate_nobody_vouches_for_is_not_believed(self):
         for serve in (self.serve_https, lambda: self.serve_s3(over_tls=True)):
             url = serve()

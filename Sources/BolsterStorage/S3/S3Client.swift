@@ -29,7 +29,8 @@ final class S3Client: Sendable {
         source = CredentialSource(
             environment: environment, profile: profile, region: configuration.region)
         var settings = HTTPSettings()
-        settings.certificateFile = environment["AWS_CA_BUNDLE"]
+        // Without one of S3's own, what the process trusts elsewhere is trusted here.
+        if let file = environment["AWS_CA_BUNDLE"], !file.isEmpty { settings.certificateFile = file }
         http = HTTPClient(settings)
         self.retry = retry
         self.now = now
