@@ -105,10 +105,12 @@ let package = Package(
             resources: [.embedInCode("Page")], swiftSettings: settings),
 
         // MARK: The lab: what tests, simulator and benchmarks share
+        .target(name: "BolsterOracles", swiftSettings: settings),
         .target(
             name: "BolsterTestKit",
             dependencies: [
-                "BolsterDeterminism", "BolsterLeasing", "BolsterMessaging", "BolsterCoordinator", log,
+                "BolsterDeterminism", "BolsterLeasing", "BolsterMessaging", "BolsterCoordinator",
+                "BolsterOracles", log,
             ],
             swiftSettings: settings),
         .executableTarget(
@@ -137,38 +139,45 @@ let package = Package(
         .testTarget(
             name: "BolsterDeterminismTests", dependencies: ["BolsterDeterminism"], swiftSettings: settings),
         .testTarget(
-            name: "BolsterCompressionTests", dependencies: ["BolsterCompression", "CZstd"],
+            name: "BolsterCompressionTests", dependencies: ["BolsterCompression", "BolsterOracles", "CZstd"],
             swiftSettings: settings),
         .testTarget(
-            name: "BolsterDatasetTests", dependencies: ["BolsterDataset"], exclude: ["Finds"],
+            name: "BolsterDatasetTests", dependencies: ["BolsterDataset", "BolsterOracles"],
+            exclude: ["Finds"],
             swiftSettings: settings),
         .testTarget(name: "BolsterLeasingTests", dependencies: ["BolsterLeasing"], swiftSettings: settings),
         .testTarget(
-            name: "BolsterRecordsTests", dependencies: ["BolsterRecords"], exclude: ["Golden"],
+            name: "BolsterRecordsTests", dependencies: ["BolsterRecords", "BolsterOracles"],
+            exclude: ["Golden"],
             swiftSettings: settings),
         .testTarget(
-            name: "BolsterAugmentationTests", dependencies: ["BolsterAugmentation"], exclude: ["Golden"],
+            name: "BolsterAugmentationTests", dependencies: ["BolsterAugmentation", "BolsterOracles"],
+            exclude: ["Golden"],
             swiftSettings: settings),
         .testTarget(
             name: "BolsterMessagingTests", dependencies: ["BolsterMessaging"], swiftSettings: settings),
         .testTarget(
-            name: "BolsterInferenceTests", dependencies: ["BolsterInference"],
+            name: "BolsterInferenceTests", dependencies: ["BolsterInference", "BolsterOracles"],
             exclude: ["generate_models.py"],
             swiftSettings: settings),
         .testTarget(
-            name: "BolsterHTTPTests", dependencies: ["BolsterHTTP"], exclude: ["server.py"],
+            name: "BolsterHTTPTests", dependencies: ["BolsterHTTP", "BolsterOracles"], exclude: ["server.py"],
             swiftSettings: settings),
         .testTarget(
             name: "BolsterStorageTests",
-            dependencies: ["BolsterStorage", "BolsterCompression", "BolsterHTTP", "CZstd"],
+            dependencies: ["BolsterStorage", "BolsterCompression", "BolsterHTTP", "BolsterOracles", "CZstd"],
             exclude: ["Golden", "generate_signatures.py", "metadata_server.py", "odd_server.py"],
             swiftSettings: settings),
         .testTarget(
-            name: "BolsterCoordinatorTests", dependencies: ["BolsterCoordinator"], swiftSettings: settings),
+            name: "BolsterCoordinatorTests", dependencies: ["BolsterCoordinator", "BolsterOracles"],
+            swiftSettings: settings),
         .testTarget(name: "BolsterWorkerTests", dependencies: ["BolsterWorker"], swiftSettings: settings),
-        .testTarget(name: "BolsterMergerTests", dependencies: ["BolsterMerger"], swiftSettings: settings),
         .testTarget(
-            name: "BolsterStatusPageTests", dependencies: ["BolsterStatusPage", "BolsterTestKit"],
+            name: "BolsterMergerTests", dependencies: ["BolsterMerger", "BolsterOracles"],
+            swiftSettings: settings),
+        .testTarget(
+            name: "BolsterStatusPageTests",
+            dependencies: ["BolsterStatusPage", "BolsterTestKit", "BolsterOracles"],
             swiftSettings: settings),
         .testTarget(
             name: "BolsterReportTests", dependencies: ["BolsterReport", "BolsterTestKit"],
@@ -178,7 +187,7 @@ let package = Package(
             dependencies: ["BolsterTestKit", "BolsterLeasing", "BolsterCoordinator"],
             swiftSettings: settings),
         .testTarget(name: "BolsterTidinessTests", dependencies: ["BolsterDataset"], swiftSettings: settings),
-        .testTarget(name: "BolsterProcessTests", dependencies: [], swiftSettings: settings),
+        .testTarget(name: "BolsterProcessTests", dependencies: ["BolsterOracles"], swiftSettings: settings),
     ]
 )
 

@@ -46,11 +46,11 @@ struct NumberTests {
     }
 
     private func withNumbers(_ body: (Numbers, URL) throws -> Void) throws {
-        try Folder.with { folder in
-            let script = Oracle.checkout.appendingPathComponent("tools/oracles/augmentation_numbers.py").path
-            let text = try Oracle.run([script, folder.path])
-            try body(try JSONDecoder().decode(Numbers.self, from: Data(text.utf8)), folder)
-        }
+        let folder = try ScratchFolder()
+        let script = Python.checkout.appendingPathComponent("tools/oracles/augmentation_numbers.py").path
+        let numbers = try Python.run([script, folder.path])
+        try body(try JSONDecoder().decode(Numbers.self, from: numbers), folder.url)
+        withExtendedLifetime(folder) {}
     }
 
     @Test(

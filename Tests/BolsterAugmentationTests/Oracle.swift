@@ -1,5 +1,6 @@
 import BolsterDataset
 import BolsterDeterminism
+import BolsterOracles
 import CPixelKernels
 import Foundation
 import Testing
@@ -9,10 +10,6 @@ import Testing
 /// Pillow and torchvision beside our code: `tools/oracles/augmentation.py` makes random files and views, and
 /// these helpers read what it wrote.
 enum Oracle {
-    static let interpreter = ProcessInfo.processInfo.environment["BOLSTER_PYTHON"] ?? "python3"
-    static let checkout = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-        .deletingLastPathComponent()
-        .deletingLastPathComponent()
     static let golden = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appendingPathComponent(
         "Golden")
 
@@ -23,56 +20,18 @@ enum Oracle {
         return environment["BOLSTER_TORCH"] == "1" ? 20_000 : 600
     }()
 
-    static let hasPillow = has("numpy", "PIL")
-    static let hasTorchvision = hasPillow && has("torch", "torchvision")
-
-    private static func has(_ modules: String...) -> Bool {
-        let check =
-            "import importlib.util, sys; sys.exit(not all(map(importlib.util.find_spec, sys.argv[1:])))"
-        do {
-            _ = try run(["-c", check] + modules)
-            return true
-        } catch {
-            print("skipped: \(interpreter) lacks one of \(modules.joined(separator: ", "))")
-            return false
-        }
-    }
-
-    struct Failure: Error, CustomStringConvertible {
-        let description: String
-    }
-
-    /// Runs Python; gives what it printed.
-    @discardableResult
-    static func run(_ arguments: [String]) throws -> String {
-        try Folder.with { folder in
-            let process = Process()
-            process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-            process.arguments = [interpreter] + arguments
-            let names = ["out", "err"].map { folder.appendingPathComponent($0) }
-            for name in names { try Data().write(to: name) }
-            process.standardInput = FileHandle.nullDevice
-            process.standardOutput = try FileHandle(forWritingTo: names[0])
-            process.standardError = try FileHandle(forWritingTo: names[1])
-            try process.run()
-            process.waitUntilExit()
-            guard process.terminationStatus == 0 else {
-                throw Failure(
-                    description: String(decoding: try Data(contentsOf: names[1]).suffix(4000), as: UTF8.self))
-            }
-            return String(decoding: try Data(contentsOf: names[0]), as: UTF8.self)
-        }
-    }
+    static let hasPillow = Python.has("numpy", "PIL")
+    static let hasTorchvision = hasPillow && Python.has("torch", "torchvision")
 
     /// Has the oracle write `cases` cases of `what` for a seed, and hands over their folder.
     static func with(
         _ what: String, seed: Int, cases: Int, _ body: (URL) throws -> Void
     ) throws {
-        try Folder.with { folder in
-            let script = checkout.appendingPathComponent("tools/oracles/augmentation.py").path
-            try run([script, what, "--out", folder.path, "--seed", "\(seed)", "--cases", "\(cases)"])
-            try body(folder)
-        }
+        let folder = try ScratchFolder()
+        let script = Python.checkout.appendingPathComponent("tools/oracles/augmentation.py").path
+        try Python.run([script, what, "--out", folder.path, "--seed", "\(seed)", "--cases", "\(cases)"])
+        try body(folder.url)
+        withExtendedLifetime(folder) {}
     }
 
     /// One JSON object a line.
@@ -80,23 +39,6 @@ enum Oracle {
         try String(decoding: Data(contentsOf: file), as: UTF8.self).split(separator: "\n").map {
             try JSONDecoder().decode(Line.self, from: Data($0.utf8))
         }
-    }
-}
-
-/// A folder that is gone afterwards.
-enum Folder {
-    static func with<Result>(_ body: (URL) throws -> Result) throws -> Result {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
-            "bolster-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer {
-            do {
-                try FileManager.default.removeItem(at: folder)
-            } catch {
-                Issue.record("the scratch folder \(folder.path) cannot be removed: \(error)")
-            }
-        }
-        return try body(folder)
     }
 }
 

@@ -45,11 +45,11 @@ struct PlaneWriterTests {
     }
 
     private static func withNumbers(_ body: (URL) throws -> Void) throws {
-        try Folder.with { folder in
-            let script = Oracle.checkout.appendingPathComponent("tools/oracles/augmentation_numbers.py").path
-            try Oracle.run([script, folder.path])
-            try body(folder)
-        }
+        let folder = try ScratchFolder()
+        let script = Python.checkout.appendingPathComponent("tools/oracles/augmentation_numbers.py").path
+        try Python.run([script, folder.path])
+        try body(folder.url)
+        withExtendedLifetime(folder) {}
     }
 
     @Test(

@@ -17,11 +17,11 @@ struct TorchvisionSamplerTests {
     private static let draws = 6_000
 
     private static let samples = Result {
-        let script = Oracle.checkout.appendingPathComponent("tools/oracles/augmentation_samples.py").path
-        let text = try Oracle.run([script, "--seed", "11", "--draws", "\(draws)"])
+        let script = Python.checkout.appendingPathComponent("tools/oracles/augmentation_samples.py").path
+        let samples = try Python.run([script, "--seed", "11", "--draws", "\(draws)"])
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
-        return try decoder.decode(Samples.self, from: Data(text.utf8))
+        return try decoder.decode(Samples.self, from: samples)
     }
 
     /// "HEIGHTxWIDTH" of the oracle.

@@ -1,3 +1,4 @@
+import BolsterOracles
 import Foundation
 import Testing
 
@@ -5,18 +6,10 @@ import Testing
 
 /// What gzip(1) makes of the bytes.
 private func gzipped(_ bytes: [UInt8], _ level: String = "-6") throws -> [UInt8] {
-    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("bolster-\(UUID().uuidString)")
-    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    defer {
-        do { try FileManager.default.removeItem(at: folder) } catch { print("left \(folder): \(error)") }
-    }
-    try Data(bytes).write(to: folder.appendingPathComponent("a"))
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = ["gzip", level, folder.path + "/a"]
-    try process.run()
-    process.waitUntilExit()
-    return [UInt8](try Data(contentsOf: folder.appendingPathComponent("a.gz")))
+    let folder = try ScratchFolder()
+    try Data(bytes).write(to: folder.url.appendingPathComponent("a"))
+    _ = try OtherProgram.run(["gzip", level, folder.path + "/a"])
+    return [UInt8](try Data(contentsOf: folder.url.appendingPathComponent("a.gz")))
 }
 
 /// Decodes with pieces of these sizes.

@@ -1,5 +1,6 @@
 import BolsterLeasing
 import BolsterMessaging
+import BolsterOracles
 import Foundation
 import Logging
 import Testing
@@ -206,9 +207,7 @@ struct OtherClientTests {
 
 /// Runs tools/oracles/zmq_client.py.
 private enum OtherClient {
-    static let python = ProcessInfo.processInfo.environment["BOLSTER_PYTHON"] ?? "python3"
-    static let script = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-        .appendingPathComponent("../../tools/oracles/zmq_client.py").path
+    static let script = Python.checkout.appendingPathComponent("tools/oracles/zmq_client.py").path
 
     static let exists: Bool = {
         do {
@@ -232,19 +231,7 @@ private enum OtherClient {
     }
 
     private static func output(_ arguments: [String], _ input: [String]) throws -> [String] {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = [python] + arguments
-        let (writing, reading) = (Pipe(), Pipe())
-        process.standardInput = writing
-        process.standardOutput = reading
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        try writing.fileHandleForWriting.write(
-            contentsOf: Data(input.map { $0 + "\n" }.joined().utf8))
-        try writing.fileHandleForWriting.close()
-        let data = try reading.fileHandleForReading.readToEnd() ?? Data()
-        process.waitUntilExit()
+        let data = try Python.run(arguments, input: Data(input.map { $0 + "\n" }.joined().utf8))
         return String(decoding: data, as: UTF8.self).split(separator: "\n").map(String.init)
     }
 }

@@ -1,48 +1,8 @@
+import BolsterOracles
 import Foundation
 import Testing
 
 @testable import BolsterDataset
-
-/// Runs the Python of `BOLSTER_PYTHON`, by default the one on the path.
-enum Python {
-    static let executable = ProcessInfo.processInfo.environment["BOLSTER_PYTHON"] ?? "python3"
-
-    static func has(_ module: String) -> Bool {
-        do {
-            // Finding is enough, and does not cost the seconds that importing does.
-            let script = "import importlib.util, sys; sys.exit(importlib.util.find_spec(sys.argv[1]) is None)"
-            return try run(script, [module]).status == 0
-        } catch {
-            return false
-        }
-    }
-
-    /// What a script prints, run with these arguments.
-    static func run(_ script: String, _ arguments: [String]) throws -> (status: Int32, output: Data) {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = [executable, "-c", script] + arguments
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        let output = pipe.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        return (process.terminationStatus, output)
-    }
-}
-
-/// A folder of the test's own, removed with it.
-final class ScratchFolder {
-    let path: String
-    init() throws {
-        path = NSTemporaryDirectory() + "bolster-\(UUID().uuidString)"
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    }
-    deinit {
-        do { try FileManager.default.removeItem(atPath: path) } catch { print("left \(path): \(error)") }
-    }
-}
 
 private let hasPython = Python.has("tarfile")
 private let hasWebDataset = Python.has("webdataset")
@@ -92,7 +52,7 @@ struct TarPythonTests {
                     tar.addfile(info, io.BytesIO(bytes((i * 7 + index) % 256 for i in range(size))))
             """
         let names = try JSONSerialization.data(withJSONObject: Self.files.map { [$0.0, $0.1] as [Any] })
-        #expect(try Python.run(script, [path, String(decoding: names, as: UTF8.self)]).status == 0)
+        try Python.run(["-c", script, path, String(decoding: names, as: UTF8.self)])
         try check(path)
     }
 
@@ -105,14 +65,10 @@ struct TarPythonTests {
                 at: url.deletingLastPathComponent(), withIntermediateDirectories: true)
             try Data(Self.content(index, size)).write(to: url)
         }
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments =
+        let made = try OtherProgram.run(
             ["tar", "--format=\(format)", "-C", folder.path + "/in", "-cf", folder.path + "/a.tar"]
-            + Self.files.map { "./" + $0.0 }
-        try process.run()
-        process.waitUntilExit()
-        #expect(process.terminationStatus == 0)
+                + Self.files.map { "./" + $0.0 })
+        #expect(made.status == 0)
         try check(folder.path + "/a.tar")
     }
 
@@ -126,7 +82,7 @@ struct TarPythonTests {
                     sink.write({"__key__": f"a.dir/{n:06d}", "jpg": bytes([n] * n), "txt": f"text {n}",
                                 "json": {"uid": n}})
             """
-        #expect(try Python.run(script, [folder.path + "/a.tar"]).status == 0)
+        try Python.run(["-c", script, folder.path + "/a.tar"])
         let reading = Reading([UInt8](try Data(contentsOf: URL(fileURLWithPath: folder.path + "/a.tar"))))
         #expect(reading.error == nil)
         #expect(reading.samples.count == 50)
@@ -149,8 +105,8 @@ struct TarPythonTests {
                 print(json.dumps([[m.name, m.size, m.mode, m.mtime, m.uid, sum(tar.extractfile(m).read())]
                                   for m in tar]))
             """
-        let output = try Python.run(script, [path])
-        let rows = try #require(try JSONSerialization.jsonObject(with: output.output) as? [[Any]])
+        let output = try Python.run(["-c", script, path])
+        let rows = try #require(try JSONSerialization.jsonObject(with: output) as? [[Any]])
         #expect(rows.map { $0[0] as? String } == Self.files.map(\.0))
         #expect(rows.map { $0[1] as? Int } == Self.files.map(\.1))
         let sums = Self.contents.map { $0.1.reduce(0) { $0 + Int($1) } }
@@ -171,7 +127,7 @@ struct TarPythonTests {
             print(json.dumps([[s["__key__"], sorted(k for k in s if not k.startswith("__"))] for s in data]))
             """
         let rows = try #require(
-            try JSONSerialization.jsonObject(with: Python.run(script, [path]).output) as? [[Any]])
+            try JSONSerialization.jsonObject(with: Python.run(["-c", script, path])) as? [[Any]])
         let ours = Reading([UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))).samples
         #expect(rows.map { $0[0] as? String } == ours.map(\.key))
         #expect(rows.map { $0[1] as? [String] } == ours.map { $0.members.map(\.extension).sorted() })

@@ -1,3 +1,4 @@
+import BolsterOracles
 import Foundation
 import Synchronization
 import Testing
@@ -9,12 +10,19 @@ struct HTTPClientTests {
     private let server: PythonServer
     private let client = HTTPClient()
 
-    init() throws { server = try PythonServer.shared.get() }
+    /// Of all tests: started once, ended with the test process.
+    private static let shared = Result {
+        try PythonServer([Python.checkout.path + "/Tests/BolsterHTTPTests/server.py"])
+    }
+
+    init() throws { server = try Self.shared.get() }
+
+    private func url(_ path: String) -> String { server.url + path }
 
     private func text(_ response: HTTPResponse) -> String { String(decoding: response.body, as: UTF8.self) }
 
     private func code(_ path: String, _ change: (inout HTTPRequest) -> Void = { _ in }) -> HTTPError.Code? {
-        var request = HTTPRequest(url: server.url(path))
+        var request = HTTPRequest(url: url(path))
         change(&request)
         do {
             _ = try client.send(request)
@@ -30,7 +38,7 @@ struct HTTPClientTests {
             "GET", "POST", "PUT", "DELETE",
         ])
     func echo(method: String) throws {
-        var request = HTTPRequest(method: method, url: server.url("/echo?a=%2F..%2Fb&c"))
+        var request = HTTPRequest(method: method, url: url("/echo?a=%2F..%2Fb&c"))
         request.headers = [("X-One", "eins"), ("X-Empty", ""), ("Content-Type", "text/x")]
         if method != "GET" { request.body = [UInt8](repeating: 0x61, count: 2_000_000) }
         let lines = text(try client.send(request)).split(separator: "\n", omittingEmptySubsequences: false)
@@ -44,20 +52,20 @@ struct HTTPClientTests {
 
     @Test("A PUT and a POST without a body say so", arguments: ["PUT", "POST"])
     func emptyBody(method: String) throws {
-        let answer = try client.send(HTTPRequest(method: method, url: server.url("/echo")))
+        let answer = try client.send(HTTPRequest(method: method, url: url("/echo")))
         #expect(text(answer).contains("Content-Length: 0"))
         #expect(!text(answer).contains("Content-Type"))
     }
 
     @Test("Dots in a path are not resolved")
     func dots() throws {
-        let answer = try client.send(HTTPRequest(url: server.url("/a/../echo")))
+        let answer = try client.send(HTTPRequest(url: url("/a/../echo")))
         #expect(answer.status == 404)
     }
 
     @Test("Headers are found whatever their case, the first of several")
     func headers() throws {
-        let answer = try client.send(HTTPRequest(url: server.url("/headers")))
+        let answer = try client.send(HTTPRequest(url: url("/headers")))
         #expect(answer.header("etag") == #""a:b""#)
         #expect(answer.header("X-TWICE") == "1")
         #expect(answer.headers.filter { $0.name.lowercased() == "x-twice" }.map(\.value) == ["1", "2"])
@@ -66,14 +74,14 @@ struct HTTPClientTests {
 
     @Test("HEAD brings headers and no body")
     func head() throws {
-        let answer = try client.send(HTTPRequest(method: "HEAD", url: server.url("/status/200")))
+        let answer = try client.send(HTTPRequest(method: "HEAD", url: url("/status/200")))
         #expect(answer.header("Content-Length") == "100005")
         #expect(answer.body.isEmpty)
     }
 
     @Test("An HTTP error is an answer, with its body", arguments: [400, 404, 500, 503])
     func statuses(status: Int) throws {
-        let answer = try client.send(HTTPRequest(url: server.url("/status/\(status)")))
+        let answer = try client.send(HTTPRequest(url: url("/status/\(status)")))
         #expect(answer.status == status)
         #expect(answer.body.count == 100_005)
         #expect(!answer.isSuccess)
@@ -81,9 +89,9 @@ struct HTTPClientTests {
 
     @Test("Redirects are followed only when asked, and not for ever")
     func redirects() throws {
-        let plain = try client.send(HTTPRequest(url: server.url("/redirect/2")))
+        let plain = try client.send(HTTPRequest(url: url("/redirect/2")))
         #expect(plain.status == 302 && plain.header("Location") == "/redirect/1")
-        var request = HTTPRequest(url: server.url("/redirect/2"))
+        var request = HTTPRequest(url: url("/redirect/2"))
         request.redirectsMax = 3
         let followed = try client.send(request)
         #expect(followed.status == 200 && text(followed).hasPrefix("GET /echo"))
@@ -105,7 +113,7 @@ struct HTTPClientTests {
     func broken(path: String) throws {
         var count = 0
         do {
-            _ = try client.send(HTTPRequest(url: server.url(path))) { bytes in
+            _ = try client.send(HTTPRequest(url: url(path))) { bytes in
                 count += bytes.count
                 return true
             }
@@ -131,7 +139,7 @@ struct HTTPClientTests {
 
     @Test("A chunked body is put together")
     func chunked() throws {
-        #expect(text(try client.send(HTTPRequest(url: server.url("/chunked")))) == "one two three")
+        #expect(text(try client.send(HTTPRequest(url: url("/chunked")))) == "one two three")
     }
 
     @Test("A large body streams in pieces, in order, after its head")
@@ -142,7 +150,7 @@ struct HTTPClientTests {
         var isRight = true
         var lengthAtHead: String?
         let answer = try client.send(
-            HTTPRequest(url: server.url("/large/\(size)")),
+            HTTPRequest(url: url("/large/\(size)")),
             head: { head in
                 lengthAtHead = head.header("content-length")
                 return count == 0
@@ -162,20 +170,20 @@ struct HTTPClientTests {
     @Test("A stream stops where its reader has enough; the client goes on")
     func stopping() throws {
         var count = 0
-        let answer = try client.send(HTTPRequest(url: server.url("/large/100000000"))) { bytes in
+        let answer = try client.send(HTTPRequest(url: url("/large/100000000"))) { bytes in
             count += bytes.count
             return count < 1_000_000
         }
         #expect(answer.status == 200 && count < 3_000_000)
-        #expect(try client.send(HTTPRequest(url: server.url("/echo"))).status == 200)
+        #expect(try client.send(HTTPRequest(url: url("/echo"))).status == 200)
         let headOnly = try client.send(
-            HTTPRequest(url: server.url("/large/100000000")), head: { _ in false }, body: { _ in true })
+            HTTPRequest(url: url("/large/100000000")), head: { _ in false }, body: { _ in true })
         #expect(headOnly.status == 200)
     }
 
     @Test("A refused stream's explanation is collected, its first 64 KiB, and not streamed")
     func refusedStream() throws {
-        let answer = try client.send(HTTPRequest(url: server.url("/status/403"))) { _ in
+        let answer = try client.send(HTTPRequest(url: url("/status/403"))) { _ in
             Issue.record("an error's body was streamed")
             return true
         }
@@ -192,7 +200,7 @@ struct HTTPClientTests {
     func connectionsAreKept() throws {
         let client = HTTPClient()
         let ports = try (0..<3).map { _ in
-            try client.send(HTTPRequest(url: server.url("/echo"))).header("X-Peer-Port")
+            try client.send(HTTPRequest(url: url("/echo"))).header("X-Peer-Port")
         }
         #expect(Set(ports).count == 1 && ports[0] != nil)
     }
@@ -202,7 +210,7 @@ struct HTTPClientTests {
         let sizes = Mutex<[Int]>([])
         DispatchQueue.concurrentPerform(iterations: 16) { index in
             do {
-                let answer = try client.send(HTTPRequest(url: server.url("/large/\(100_000 + index)")))
+                let answer = try client.send(HTTPRequest(url: url("/large/\(100_000 + index)")))
                 sizes.withLock { $0.append(answer.body.count) }
             } catch {
                 Issue.record(error)

@@ -1,4 +1,5 @@
 import BolsterHTTP
+import BolsterOracles
 import Foundation
 import Synchronization
 import Testing
@@ -15,8 +16,8 @@ import Testing
     init() throws {
         server = Process()
         server.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        let program = PythonOracle.checkout.appendingPathComponent("tools/oracles/chat_server.py").path
-        server.arguments = [PythonOracle.interpreter, program, "--key", Self.key]
+        let program = Python.checkout.appendingPathComponent("tools/oracles/chat_server.py").path
+        server.arguments = [Python.interpreter, program, "--key", Self.key]
         let output = Pipe()
         server.standardOutput = output
         try server.run()
@@ -56,7 +57,7 @@ import Testing
 
     /// A picture of the repository, and others like it that differ in their last byte.
     private func image(_ number: UInt8 = 0) throws -> ChatEndpoint.Image {
-        let file = PythonOracle.checkout.appendingPathComponent("manifests/demo/pictures/000300036.jpg")
+        let file = Python.checkout.appendingPathComponent("manifests/demo/pictures/000300036.jpg")
         return .init(bytes: Array(try Data(contentsOf: file)) + [number], mediaType: "image/jpeg")
     }
 

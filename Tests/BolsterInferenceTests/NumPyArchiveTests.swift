@@ -1,3 +1,4 @@
+import BolsterOracles
 import Foundation
 import Testing
 
@@ -15,7 +16,7 @@ import Testing
     @Test("Arrays that NumPy stored are read back")
     func reads() throws {
         let archive = try NumPyArchive(
-            file: "a.npz", bytes: [UInt8](try PythonOracle.run(["-c", Self.program])))
+            file: "a.npz", bytes: [UInt8](try Python.run(["-c", Self.program])))
         #expect(
             try archive.array("grid", type: "<f4", shape: [2, 3]).floats == [0, 0.25, 0.5, 0.75, 1, 1.25])
         #expect(try archive.array("row", type: "<i8", shape: [-1]).integers == [-1, 1 << 40])
@@ -26,7 +27,7 @@ import Testing
     @Test("Another type, another shape and an absent name are told apart")
     func mismatches() throws {
         let archive = try NumPyArchive(
-            file: "a.npz", bytes: [UInt8](try PythonOracle.run(["-c", Self.program])))
+            file: "a.npz", bytes: [UInt8](try Python.run(["-c", Self.program])))
         for (name, type, shape, words) in [
             ("grid", "<i8", [2, 3], "is <f4 [2, 3]; expected <i8 [2, 3]"),
             ("grid", "<f4", [3, -1], "expected <f4 [3, any]"),
@@ -41,7 +42,7 @@ import Testing
 
     @Test("A file cut short anywhere is refused, never a trap")
     func truncations() throws {
-        let bytes = [UInt8](try PythonOracle.run(["-c", Self.program]))
+        let bytes = [UInt8](try Python.run(["-c", Self.program]))
         for length in stride(from: 0, to: bytes.count, by: 3) {
             #expect(throws: InferenceError.self) {
                 try NumPyArchive(file: "a.npz", bytes: Array(bytes.prefix(length)))
@@ -51,7 +52,7 @@ import Testing
 
     @Test("A flipped bit anywhere is refused or read, never a trap")
     func flips() throws {
-        let bytes = [UInt8](try PythonOracle.run(["-c", Self.program]))
+        let bytes = [UInt8](try Python.run(["-c", Self.program]))
         var refused = 0
         for position in bytes.indices {
             var damaged = bytes
@@ -69,7 +70,7 @@ import Testing
     @Test("A compressed archive is refused with the way out")
     func compressed() throws {
         let program = Self.program.replacingOccurrences(of: "savez(", with: "savez_compressed(")
-        let bytes = [UInt8](try PythonOracle.run(["-c", program]))
+        let bytes = [UInt8](try Python.run(["-c", program]))
         let error = #expect(throws: InferenceError.self) { try NumPyArchive(file: "a.npz", bytes: bytes) }
         #expect(error?.message.contains("write it with numpy.savez") == true)
     }

@@ -1,3 +1,4 @@
+import BolsterOracles
 import Foundation
 import Testing
 
@@ -35,8 +36,8 @@ import Testing
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { PythonOracle.remove(folder) }
         let count = ProcessInfo.processInfo.environment["BOLSTER_TOKENIZER_CASES"] ?? "2000"
-        let script = PythonOracle.checkout.appendingPathComponent("tools/oracles/sentencepiece_rows.py")
-        let output = try PythonOracle.run([script.path, folder.path, count])
+        let script = Python.checkout.appendingPathComponent("tools/oracles/sentencepiece_rows.py")
+        let output = try Python.run([script.path, folder.path, count])
         var tokenizers: [String: SentencePieceTokenizer] = [:]
         for (kind, settings) in Self.kinds {
             let file = folder.appendingPathComponent("\(kind).model")

@@ -1,4 +1,5 @@
 import BolsterDeterminism
+import BolsterOracles
 import Foundation
 
 @testable import BolsterInference
@@ -22,20 +23,20 @@ enum TestModels {
     /// `reference.npz`.
     static let generated: Result<String, any Error> = Result {
         var hasher = SHA256Hasher()
-        let here = PythonOracle.checkout.appendingPathComponent("Tests/BolsterInferenceTests")
+        let here = Python.checkout.appendingPathComponent("Tests/BolsterInferenceTests")
         let generator = here.appendingPathComponent("generate_models.py")
         let tools = [
             "export_openclip", "openclip_captioner", "openclip_graphs", "openclip_loading", "openclip_text",
             "onnx_graphs",
         ].map {
-            PythonOracle.checkout.appendingPathComponent("tools/\($0).py")
+            Python.checkout.appendingPathComponent("tools/\($0).py")
         }
         for file in [generator] + tools { hasher.update([UInt8](try Data(contentsOf: file))) }
         let name = "bolster-test-models-\(hasher.finalize().hex.prefix(16))"
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent(name)
         if FileManager.default.fileExists(atPath: folder.path) { return folder.path }
         let scratch = folder.appendingPathExtension(UUID().uuidString)
-        try PythonOracle.run([generator.path, scratch.path])
+        try Python.run([generator.path, scratch.path])
         if FileManager.default.fileExists(atPath: folder.path) {
             PythonOracle.remove(scratch)
         } else {
@@ -55,8 +56,8 @@ enum TestModels {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent("bolster-test-vit-l-14")
             .path
         if !FileManager.default.fileExists(atPath: folder + "/model.json") {
-            let exporter = PythonOracle.checkout.appendingPathComponent("tools/export_openclip.py").path
-            try PythonOracle.run([exporter, "--model", "ViT-L-14", "--out", folder])
+            let exporter = Python.checkout.appendingPathComponent("tools/export_openclip.py").path
+            try Python.run([exporter, "--model", "ViT-L-14", "--out", folder])
         }
         return try ModelPackage(directory: folder)
     }
@@ -72,7 +73,7 @@ enum TestModels {
 
     static func demo(_ name: String) throws -> ModelPackage {
         try ModelPackage(
-            directory: PythonOracle.checkout.appendingPathComponent("manifests/demo/models/\(name)").path)
+            directory: Python.checkout.appendingPathComponent("manifests/demo/models/\(name)").path)
     }
 
     /// A copy of a demo package whose files may be changed; removed at the end of the body.

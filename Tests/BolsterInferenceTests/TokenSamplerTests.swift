@@ -1,4 +1,5 @@
 import BolsterDeterminism
+import BolsterOracles
 import Foundation
 import Testing
 
@@ -83,7 +84,7 @@ import Testing
                 answers.append({"kept": kept.tolist(), "probabilities": probabilities[kept].tolist()})
             print(json.dumps(answers))
             """
-        let answers = try PythonOracle.ask(program, Self.questions, as: [Answer].self)
+        let answers = try Python.ask(program, Self.questions, as: [Answer].self)
         for (question, answer) in zip(Self.questions, answers) {
             let (kept, probabilities) = keptProbabilities(question)
             // PyTorch adds in fp32, so that a token exactly at the nucleus' border may fall on either side.

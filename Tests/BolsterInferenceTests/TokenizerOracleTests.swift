@@ -1,3 +1,4 @@
+import BolsterOracles
 import Foundation
 import Testing
 
@@ -24,8 +25,8 @@ import Testing
         let tokenizer = try TokenizerTests.tokenizer.get()
         let count = ProcessInfo.processInfo.environment["BOLSTER_TOKENIZER_CASES"] ?? "2000"
         let seed = ProcessInfo.processInfo.environment["BOLSTER_TOKENIZER_SEED"] ?? "2026"
-        let script = PythonOracle.checkout.appendingPathComponent("tools/oracles/tokenizer_captions.py").path
-        let output = try PythonOracle.run([script, count, seed])
+        let script = Python.checkout.appendingPathComponent("tools/oracles/tokenizer_captions.py").path
+        let output = try Python.run([script, count, seed])
         var seen: [String: Int] = [:]
         var wrong: [String: [Case]] = [:]
         for line in output.split(separator: UInt8(ascii: "\n")) {
@@ -63,8 +64,8 @@ import Testing
     func hostile() throws {
         let tokenizer = try TokenizerTests.tokenizer.get()
         let environment = ProcessInfo.processInfo.environment
-        let script = PythonOracle.checkout.appendingPathComponent("tools/oracles/tokenizer_hostile.py").path
-        let output = try PythonOracle.run([
+        let script = Python.checkout.appendingPathComponent("tools/oracles/tokenizer_hostile.py").path
+        let output = try Python.run([
             script, environment["BOLSTER_TOKENIZER_CASES"] ?? "500",
             environment["BOLSTER_TOKENIZER_SEED"] ?? "2026",
         ])

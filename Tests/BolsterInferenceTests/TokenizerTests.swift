@@ -1,3 +1,4 @@
+import BolsterOracles
 import Foundation
 import Testing
 
@@ -22,7 +23,7 @@ import Testing
             print(json.dumps({"vocab": t.encoder, "merges": [" ".join(m) for m in t.bpe_ranks],
                               "start": t.sot_token_id, "end": t.eot_token_id}))
             """
-        let vocabulary = try PythonOracle.ask(program, [Int](), as: Vocabulary.self)
+        let vocabulary = try Python.ask(program, [Int](), as: Vocabulary.self)
         let text = ModelPackage.Text(
             contextLength: 77, vocabularySize: vocabulary.vocab.count, end: vocabulary.end, pad: 0,
             tokenizer: .bytePairs(start: vocabulary.start, vocabulary: "vocab.json", merges: "merges.txt"),
@@ -65,7 +66,7 @@ import Testing
             import open_clip
             print(json.dumps(open_clip.tokenize(json.load(sys.stdin)).tolist()))
             """
-        let expected = try PythonOracle.ask(program, Self.texts, as: [[Int64]].self)
+        let expected = try Python.ask(program, Self.texts, as: [[Int64]].self)
         for (text, row) in zip(Self.texts, expected) {
             #expect(tokenizer.row(text) == row, "\(text.debugDescription)")
         }
@@ -97,7 +98,7 @@ import Testing
             }
         }
         var wrong: [String] = []
-        for line in try PythonOracle.ask(program, [Int](), as: [Line].self)
+        for line in try Python.ask(program, [Int](), as: [Line].self)
         where tokenizer.encode(line.text) != line.tokens {
             wrong.append(line.text)
         }
@@ -111,7 +112,7 @@ import Testing
             from open_clip.tokenizer import get_clean_fn
             print(json.dumps([get_clean_fn("\(kind.rawValue)")(text) for text in json.load(sys.stdin)]))
             """
-        let expected = try PythonOracle.ask(program, Self.texts, as: [String].self)
+        let expected = try Python.ask(program, Self.texts, as: [String].self)
         for (text, cleaned) in zip(Self.texts, expected) {
             #expect(
                 Array(kind.clean(text).unicodeScalars) == Array(cleaned.unicodeScalars),
@@ -138,7 +139,7 @@ import Testing
             t = SimpleTokenizer()
             print(json.dumps([t.decode(row) for row in json.load(sys.stdin)]))
             """
-        let expected = try PythonOracle.ask(program, rows, as: [String].self)
+        let expected = try Python.ask(program, rows, as: [String].self)
         for (row, text) in zip(rows, expected) {
             #expect(Array(tokenizer.decode(row).unicodeScalars) == Array(text.unicodeScalars), "\(row)")
         }

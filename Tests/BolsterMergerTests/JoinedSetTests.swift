@@ -1,4 +1,5 @@
 import BolsterDataset
+import BolsterOracles
 import BolsterRecords
 import BolsterStorage
 import Foundation
@@ -8,42 +9,16 @@ import Testing
 
 /// Sets in the published form, written by webdataset, NumPy and PyTorch: joined, described and verified.
 @Suite struct JoinedSetTests {
-    private static let python = ProcessInfo.processInfo.environment["BOLSTER_PYTHON"] ?? "python3"
-    static let hasWebDataset = imports("webdataset, numpy, PIL")
-    static let hasTorch = imports("webdataset, numpy, PIL, torch")
-
-    private static func imports(_ modules: String) -> Bool {
-        do {
-            return try run(["-c", "import \(modules)"]).status == 0
-        } catch {
-            print("skipped: cannot run \(python) (set BOLSTER_PYTHON): \(error)")
-            return false
-        }
-    }
-
-    private static func run(_ arguments: [String]) throws -> (status: Int32, output: String) {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = [python] + arguments
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        process.standardError = pipe
-        try process.run()
-        let output = String(decoding: pipe.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        return (process.terminationStatus, output)
-    }
+    static let hasWebDataset = Python.has("webdataset", "numpy", "PIL")
+    static let hasTorch = hasWebDataset && Python.has("torch")
 
     /// A published set and its images, joined.
     private func joined(
         _ kind: String, text: Bool = true, _ change: (inout JoinConfiguration) -> Void = { _ in }
     ) throws -> (JoinFixture, JoinReport) {
         let join = try JoinFixture()
-        let checkout = URL(fileURLWithPath: #filePath).resolvingSymlinksInPath().deletingLastPathComponent()
-            .deletingLastPathComponent().deletingLastPathComponent()
-        let script = checkout.appendingPathComponent("tools/oracles/published_set.py").path
-        let made = try Self.run([script, join.path("set"), kind] + (text ? ["text"] : []))
-        try #require(made.status == 0, "\(made.output)")
+        let script = Python.checkout.appendingPathComponent("tools/oracles/published_set.py").path
+        try Python.run([script, join.path("set"), kind] + (text ? ["text"] : []))
         let (dr, images) = (join.path("set/dr/*.tar"), join.path("set/images/*.tar"))
         var configuration = join.configuration(
             try InputShards.find(patterns: [dr], manifestDirectory: "/"),
@@ -165,13 +140,8 @@ import Testing
     }
 
     private func compress(_ location: String, with program: String) throws {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
         let plain = (location as NSString).deletingPathExtension
-        process.arguments = [program, "-q", "-f", "-k", plain]
-        try process.run()
-        process.waitUntilExit()
-        try #require(process.terminationStatus == 0)
+        try #require(try OtherProgram.run([program, "-q", "-f", "-k", plain]).status == 0)
     }
 
     @Test("Repeated uids are counted and found whether they fit into memory or not")

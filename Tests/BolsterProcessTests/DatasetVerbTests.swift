@@ -1,3 +1,4 @@
+import BolsterOracles
 import Foundation
 import Testing
 
@@ -67,16 +68,9 @@ struct DatasetVerbTests {
     }
 
     private func members(_ tar: String) throws -> [String] {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["tar", "--list", "--file", tar]
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        try process.run()
-        let output = pipe.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        #expect(process.terminationStatus == 0)
-        return String(decoding: output, as: UTF8.self).split(separator: "\n").map(String.init)
+        let listed = try OtherProgram.run(["tar", "--list", "--file", tar])
+        #expect(listed.status == 0)
+        return listed.text.split(separator: "\n").map(String.init)
     }
 
     /// Records stay while their dataset has a fault, and go when it has none.

@@ -1,3 +1,4 @@
+import BolsterOracles
 import Foundation
 import Testing
 
@@ -8,17 +9,7 @@ struct InputTests {
     private static let shard = Program.checkout + "/manifests/demo/shards/0000.tar"
 
     private static func python(_ script: String, _ arguments: [String]) throws -> String {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        let python = ProcessInfo.processInfo.environment["BOLSTER_PYTHON"] ?? "python3"
-        process.arguments = [python, "-c", script] + arguments
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        try process.run()
-        let output = pipe.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        try #require(process.terminationStatus == 0)
-        return String(decoding: output, as: UTF8.self)
+        String(decoding: try Python.run(["-c", script] + arguments), as: UTF8.self)
     }
 
     /// Writes the first shard as JSONL, as RayGen does, with its info.json; prints the uids in order.

@@ -1,38 +1,18 @@
+import BolsterOracles
 import Foundation
 import Testing
 
 /// `tools/tests/s3_server.py` as a process, driven with boto3.
 private final class S3Process {
-    static let python = ProcessInfo.processInfo.environment["BOLSTER_PYTHON"] ?? "python3"
     static let secret = "a secret/with+signs"
 
-    static let isAvailable: Bool = {
-        do {
-            return try S3Process.run("import moto.server, boto3", []).status == 0
-        } catch {
-            return false
-        }
-    }()
+    static let isAvailable = Python.has("moto.server", "boto3")
 
-    let url: String
-    private let process = Process()
-    private let input = Pipe()
+    private let server: PythonServer
 
-    init() throws {
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = [Self.python, Program.checkout + "/tools/tests/s3_server.py"]
-        let output = Pipe()
-        process.standardOutput = output
-        process.standardInput = input
-        try process.run()
-        var line = Data()
-        while let byte = try output.fileHandleForReading.read(upToCount: 1), byte != Data("\n".utf8) {
-            line += byte
-        }
-        url = "http://127.0.0.1:\(String(decoding: line, as: UTF8.self))"
-    }
+    var url: String { server.url }
 
-    deinit { input.fileHandleForWriting.closeFile() }
+    init() throws { server = try PythonServer([Program.checkout + "/tools/tests/s3_server.py"]) }
 
     func environment(cache: String) -> [String: String] {
         [
@@ -55,22 +35,18 @@ private final class S3Process {
                 return urllib.request.urlopen(request).read().decode()
 
             """
-        let (status, output) = try Self.run(head + body, arguments)
-        try #require(status == 0)
-        return output
+        return String(decoding: try Python.run(["-c", head + body] + arguments), as: UTF8.self)
     }
 
-    private static func run(_ script: String, _ arguments: [String]) throws -> (status: Int32, output: String)
-    {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = [python, "-c", script] + arguments
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        try process.run()
-        let output = pipe.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        return (process.terminationStatus, String(decoding: output, as: UTF8.self))
+    /// Puts the demo's first two shards into the bucket, below corpus/.
+    func uploadShards() throws {
+        let shards = ["0000", "0001"].map { Program.checkout + "/manifests/demo/shards/\($0).tar" }
+        _ = try script(
+            """
+            for path in sys.argv[1:]:
+                key = "corpus/" + path.rsplit("/", 1)[1]
+                s3.put_object(Bucket="bucket", Key=key, Body=open(path, "rb").read())
+            """, shards)
     }
 }
 
@@ -82,19 +58,16 @@ struct ObjectStorageTests {
         .timeLimit(.minutes(3)))
     func wholeRun() throws {
         let s3 = try S3Process()
-        let shards = ["0000", "0001"].map { Program.checkout + "/manifests/demo/shards/\($0).tar" }
+        try s3.uploadShards()
         _ = try s3.script(
             """
-            for path in sys.argv[1:]:
-                key = "corpus/" + path.rsplit("/", 1)[1]
-                s3.put_object(Bucket="bucket", Key=key, Body=open(path, "rb").read())
             for method, match, kind in [("PUT", "records/", "status"), ("PUT", "records/", "lost"),
                     ("GET", "corpus/", "truncate"), ("PUT", "dataset/", "lost"),
                     ("PUT", "generation/", "lost"),
                     ("HEAD", "corpus/", "status")]:
                 control("fault", json.dumps(dict(method=method, match=match, kind=kind, times=2, after=100000,
                     status=503, code="SlowDown")).encode())
-            """, shards)
+            """)
 
         var local = try SmallRun()
         local.shards = Program.checkout + "/manifests/demo/shards/{0000..0001}.tar"
@@ -142,16 +115,13 @@ struct ObjectStorageTests {
         .timeLimit(.minutes(3)))
     func onceAndLater() throws {
         let s3 = try S3Process()
-        let shards = ["0000", "0001"].map { Program.checkout + "/manifests/demo/shards/\($0).tar" }
+        try s3.uploadShards()
         // So many that one of the two workers meets more in a row than a request is repeated for.
         _ = try s3.script(
             """
-            for path in sys.argv[1:]:
-                key = "corpus/" + path.rsplit("/", 1)[1]
-                s3.put_object(Bucket="bucket", Key=key, Body=open(path, "rb").read())
             control("fault", json.dumps(dict(method="PUT", match="records/", kind="status", times=17,
                 status=503, code="SlowDown")).encode())
-            """, shards)
+            """)
         var run = try SmallRun()
         run.shards = "s3://bucket/corpus/*.tar"
         let state = run.folder.path + "/state"

@@ -1,3 +1,4 @@
+import BolsterOracles
 import Foundation
 import Testing
 
@@ -82,36 +83,12 @@ struct ViewsTests {
 
 /// `tools/oracles/views.py` under the Python of `BOLSTER_PYTHON`.
 private enum ViewsOracle {
-    static let isPossible: Bool = {
-        let modules =
-            "import importlib.util, sys; sys.exit(not all(map(importlib.util.find_spec, sys.argv[1:])))"
-        do {
-            let found = try python(["-c", modules, "numpy", "PIL", "torch", "torchvision"])
-            return found.status == 0
-        } catch {
-            print("skipped: Python cannot be started: \(error)")
-            return false
-        }
-    }()
+    static let isPossible = Python.has("numpy", "PIL", "torch", "torchvision")
 
+    /// What it wrote to standard output and, behind it, to standard error.
     static func run(_ arguments: [String]) throws -> (status: Int32, output: String) {
-        try python([Program.checkout + "/tools/oracles/views.py"] + arguments)
-    }
-
-    /// Runs Python; gives what it wrote to standard output and, behind it, to standard error.
-    private static func python(_ arguments: [String]) throws -> (status: Int32, output: String) {
-        let folder = try TemporaryFolder()
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = [ProcessInfo.processInfo.environment["BOLSTER_PYTHON"] ?? "python3"] + arguments
-        let files = ["out", "err"].map { URL(fileURLWithPath: folder.path + "/" + $0) }
-        for file in files { try Data().write(to: file) }
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = try FileHandle(forWritingTo: files[0])
-        process.standardError = try FileHandle(forWritingTo: files[1])
-        try process.run()
-        process.waitUntilExit()
-        let texts = try files.map { String(decoding: try Data(contentsOf: $0), as: UTF8.self) }
-        return (process.terminationStatus, texts.joined())
+        let script = Program.checkout + "/tools/oracles/views.py"
+        let outcome = try OtherProgram.run([Python.interpreter, script] + arguments)
+        return (outcome.status, outcome.allText)
     }
 }

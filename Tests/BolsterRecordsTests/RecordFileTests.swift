@@ -138,7 +138,7 @@ import Testing
             ])
         let script = """
             import sys, json, hashlib
-            sys.path.insert(0, \(PythonJSON.text(of: Oracle.root.appendingPathComponent("tools").path)))
+            sys.path.insert(0, \(PythonJSON.text(of: Python.checkout.appendingPathComponent("tools").path)))
             from read_records import RecordFile
             for name in ["small", "big"]:
                 r = RecordFile(open(name, "rb").read())

@@ -1,4 +1,5 @@
 import BolsterLeasing
+import BolsterOracles
 import BolsterTestKit
 import Foundation
 import Testing
@@ -67,7 +68,7 @@ import Testing
 
     @Test("The reference says what each kind of refusal is") func refusalsDocumented() throws {
         let page = try String(
-            contentsOf: Browser.checkout.appendingPathComponent("Sources/bolster/bolster.docc/Metrics.md"),
+            contentsOf: Python.checkout.appendingPathComponent("Sources/bolster/bolster.docc/Metrics.md"),
             encoding: .utf8)
         let listed = page.matches(of: /(?m)^\| `([a-z_]+)` \|/).map { String($0.1) }
         #expect(Set(listed).isSuperset(of: RefusalKind.allCases.map(\.rawValue)))
@@ -75,14 +76,14 @@ import Testing
 
     @Test("The reference lists each metric, and no other") func documented() throws {
         let page = try String(
-            contentsOf: Browser.checkout.appendingPathComponent("Sources/bolster/bolster.docc/Metrics.md"),
+            contentsOf: Python.checkout.appendingPathComponent("Sources/bolster/bolster.docc/Metrics.md"),
             encoding: .utf8)
         let listed = page.matches(of: /(?m)^\| `(bolster_[a-z_]+)`/).map { String($0.1) }
         #expect(Set(listed) == Self.names(try Self.text()))
     }
 
     @Test("The dashboard asks for metrics that there are") func dashboard() throws {
-        let file = Browser.checkout.appendingPathComponent("deploy/grafana/bolster.json")
+        let file = Python.checkout.appendingPathComponent("deploy/grafana/bolster.json")
         let text = try String(contentsOf: file, encoding: .utf8)
         let json = try #require(
             JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
@@ -115,18 +116,7 @@ private enum Promtool {
     }()
 
     static func check(_ text: String) throws -> (status: Int32, output: String) {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = ["promtool", "check", "metrics"]
-        let (input, output) = (Pipe(), Pipe())
-        process.standardInput = input
-        process.standardOutput = output
-        process.standardError = output
-        try process.run()
-        try input.fileHandleForWriting.write(contentsOf: Data(text.utf8))
-        try input.fileHandleForWriting.close()
-        let said = output.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        return (process.terminationStatus, String(decoding: said, as: UTF8.self))
+        let outcome = try OtherProgram.run(["promtool", "check", "metrics"], input: Data(text.utf8))
+        return (outcome.status, outcome.allText)
     }
 }

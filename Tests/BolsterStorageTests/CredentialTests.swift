@@ -1,3 +1,4 @@
+import BolsterOracles
 import Foundation
 import Testing
 
@@ -6,11 +7,11 @@ import Testing
 @Suite("Credentials")
 struct CredentialTests {
     private let folder: ScratchFolder
-    private let server: PythonProcess
+    private let server: PythonServer
 
     init() throws {
         folder = try ScratchFolder()
-        server = try PythonProcess([PythonProcess.script("metadata_server.py")])
+        server = try PythonServer([Python.checkout.path + "/Tests/BolsterStorageTests/metadata_server.py"])
     }
 
     private func source(_ environment: [String: String]) throws -> CredentialSource {

@@ -1,5 +1,6 @@
 import BolsterCompression
 import BolsterDataset
+import BolsterOracles
 import CZstd
 import Glibc
 import Testing

@@ -1,3 +1,4 @@
+import BolsterOracles
 import Foundation
 import Glibc
 import Testing

@@ -1,16 +1,19 @@
 import BolsterHTTP
+import BolsterOracles
 import Foundation
 import Testing
 
 @testable import BolsterStorage
 
-@Suite("Web servers that are odd", .enabled(if: PythonProcess.has("http.server"), "needs Python"))
+@Suite("Web servers that are odd", .enabled(if: Python.has("http.server"), "needs Python"))
 struct OddServerTests {
     private static let content = (0..<350_000).map { UInt8(truncatingIfNeeded: ($0 * 13) >> 2) }
-    private let server: PythonProcess
+    private let server: PythonServer
     private let web = WebServer(http: HTTPClient(), retry: RetryPolicy(attempts: 3, sleep: { _ in }))
 
-    init() throws { server = try PythonProcess([PythonProcess.script("odd_server.py")]) }
+    init() throws {
+        server = try PythonServer([Python.checkout.path + "/Tests/BolsterStorageTests/odd_server.py"])
+    }
 
     private func read(_ path: String, at offset: Int64 = 0) throws -> [UInt8] {
         let object = try web.open(server.url + path)

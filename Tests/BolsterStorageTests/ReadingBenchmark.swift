@@ -1,4 +1,5 @@
 import BolsterDataset
+import BolsterOracles
 import Foundation
 import Testing
 
@@ -74,12 +75,7 @@ struct ReadingBenchmark {
         let folder = try ScratchFolder()
         try write(folder)
         for command in [["gzip", "-k", "-1", "a.tar"], ["zstd", "-q", "-k", "a.tar"]] {
-            let process = Process()
-            process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-            process.arguments = command
-            process.currentDirectoryURL = URL(fileURLWithPath: folder.path)
-            try process.run()
-            process.waitUntilExit()
+            _ = try OtherProgram.run(command, in: folder.path)
         }
         for name in ["a.tar", "a.jsonl", "a.tar.zst", "a.tar.gz"] {
             let path = "\(folder.path)/\(name)"

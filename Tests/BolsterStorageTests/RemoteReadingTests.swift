@@ -1,5 +1,6 @@
 import BolsterDataset
 import BolsterHTTP
+import BolsterOracles
 import Foundation
 import Testing
 
@@ -153,7 +154,7 @@ struct WebServerTests {
 
 /// Python's own file server over a folder, which knows no ranges.
 final class FileServer {
-    private let process: PythonProcess
+    private let process: PythonServer
 
     var url: String { process.url }
 
@@ -168,6 +169,6 @@ final class FileServer {
             threading.Thread(target=lambda: (sys.stdin.read(), server.shutdown()), daemon=True).start()
             server.serve_forever()
             """
-        process = try PythonProcess(["-c", script, folder])
+        process = try PythonServer(["-c", script, folder])
     }
 }

@@ -1,5 +1,6 @@
 import BolsterDataset
 import BolsterHTTP
+import BolsterOracles
 import Foundation
 import Testing
 

@@ -1,4 +1,5 @@
 import BolsterHTTP
+import BolsterOracles
 import Foundation
 import Testing
 
@@ -8,16 +9,18 @@ import Testing
 /// request. It ends when this object goes.
 final class S3Server: Sendable {
     /// Whether this machine's Python has what the server needs.
-    static let isAvailable = PythonProcess.has("moto.server, botocore")
+    static let isAvailable = Python.has("moto.server", "botocore")
 
     /// Of all tests: started once, ended with the test process.
     static let shared = Result { try S3Server() }
 
-    private let process: PythonProcess
+    private let process: PythonServer
 
     var url: String { process.url }
 
-    init() throws { process = try PythonProcess([PythonProcess.script("tools/tests/s3_server.py")]) }
+    init() throws {
+        process = try PythonServer([Python.checkout.path + "/tools/tests/s3_server.py"])
+    }
 
     /// The environment of a process that may use the server.
     var environment: [String: String] {

@@ -1,19 +1,8 @@
+import BolsterOracles
 import Foundation
 import Glibc
 
-/// A folder of a test's own, removed with it.
-final class ScratchFolder {
-    let path: String
-
-    init() throws {
-        path = FileManager.default.temporaryDirectory.path + "/bolster-\(UUID().uuidString)"
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    }
-
-    deinit {
-        do { try FileManager.default.removeItem(atPath: path) } catch { print("left \(path): \(error)") }
-    }
-
+extension ScratchFolder {
     /// Writes a file with its folders.
     func put(_ name: String, _ text: String = "x") throws {
         let url = URL(fileURLWithPath: path + "/" + name)

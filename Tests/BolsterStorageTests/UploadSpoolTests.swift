@@ -1,3 +1,4 @@
+import BolsterOracles
 import Foundation
 import Synchronization
 import Testing

@@ -42,9 +42,13 @@ import Testing
                 "BolsterStorage",
             ]
         ),
+        ("BolsterOracles", []),
         (
             "BolsterTestKit",
-            ["BolsterDeterminism", "BolsterLeasing", "BolsterMessaging", "BolsterCoordinator", "Logging"]
+            [
+                "BolsterDeterminism", "BolsterLeasing", "BolsterMessaging", "BolsterCoordinator",
+                "BolsterOracles", "Logging",
+            ]
         ),
     ]
 
