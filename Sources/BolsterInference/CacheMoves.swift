@@ -125,6 +125,7 @@ extension Captioner {
     func moveSlots(
         _ moves: [(from: Int, to: Int, cacheRows: Int)], _ rows: CacheMoves
     ) throws(InferenceError) {
+        guard !moves.isEmpty else { return }
         let runs = moves.map { rows.moved($0.from, to: $0.to) }
         let (cross, caches) = (stepMemory("cross"), stepMemory("cache"))
         try mover.move(runs.map(\.cross), from: cross, to: cross)
