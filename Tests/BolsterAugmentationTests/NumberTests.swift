@@ -1,5 +1,6 @@
 import BolsterDataset
 import BolsterDeterminism
+import BolsterOracles
 import Foundation
 import Testing
 

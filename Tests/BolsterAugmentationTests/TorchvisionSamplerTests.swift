@@ -1,4 +1,5 @@
 import BolsterDataset
+import BolsterOracles
 import Foundation
 import Testing
 

@@ -1,4 +1,5 @@
 import BolsterDeterminism
+import BolsterOracles
 import Foundation
 import Testing
 
