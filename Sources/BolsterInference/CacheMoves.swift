@@ -55,7 +55,8 @@ struct CacheMoves {
         newRows.append(scattered(from: slot, slot: slot, position: position))
     }
 
-    /// The last step's keys and values of a slot, whose token is an image's start token, to the start's place.
+    /// The last step's keys and values of a slot, whose token is an image's start token, to the start's
+    /// place.
     mutating func keepStart(of image: Int, slot: Int) {
         starts.append(
             RowRun(from: slot * tokenRows, to: Self.place(of: image) * tokenRows, count: tokenRows))

@@ -1,5 +1,5 @@
-/// Rows that are copied from one tensor to another, counted in rows: source rows `from`, `from + fromEvery`, …
-/// to target rows `to`, `to + toEvery`, …
+/// Rows that are copied from one tensor to another: source rows `from`, `from + fromEvery`, … to target rows
+/// `to`, `to + toEvery`, …
 struct RowRun: Equatable {
     var from: Int
     var fromEvery = 1
@@ -56,8 +56,7 @@ struct RowMover: ~Copyable {
 
     private var rowBytes: Int { width * numberBytes }
 
-    /// Copies rows; all are read before the first is written on a device, one run after the other on the host.
-    /// No two runs may write the same row.
+    /// Copies rows. No two runs may write the same row, and none may write what another reads.
     mutating func move(_ runs: [RowRun], from source: Pair, to target: Pair) throws(InferenceError) {
         guard !runs.isEmpty else { return }
         if graph != nil { return try moveOnDevice(runs, from: source, to: target) }

@@ -1,4 +1,5 @@
-/// The ONNX graph that moves rows, as bytes: a ModelProto of ONNX's onnx.proto3, whose field numbers these are.
+/// The ONNX graph that moves rows, as bytes: a ModelProto of ONNX's onnx.proto3, with the field numbers of
+/// that file.
 ///
 ///     from [K] ───────────────┐
 ///     source_keys [S, W] ─► Gather ─► rows_keys [K, W] ─┐

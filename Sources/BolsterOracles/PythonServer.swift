@@ -1,7 +1,7 @@
 import Foundation
 
-/// A Python server of the tests: it prints its port as its first line, and ends with this object, as the end of
-/// its input tells it.
+/// A Python server of the tests: it prints its port as its first line, and ends with this object, as the end
+/// of its input tells it.
 package final class PythonServer: Sendable {
     package let port: Int
     private let process = Process()
