@@ -133,7 +133,12 @@ extension EndpointSettings {
                 value, "holds a user or password; expected a URL without, and the key in the environment")
             return nil
         }
-        return text.hasSuffix("/") ? String(text.dropLast()) : text
+        let base = text.hasSuffix("/") ? String(text.dropLast()) : text
+        guard !base.hasSuffix("/chat/completions") else {
+            reader.report(value, "is more than \(expected): \"/chat/completions\" is appended to it")
+            return nil
+        }
+        return base
     }
 
     private static func prompts(_ mapping: YAMLMapping, _ reader: inout YAMLReader) -> [String] {

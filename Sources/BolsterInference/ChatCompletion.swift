@@ -21,8 +21,11 @@ struct ChatCompletion: Decodable {
         let content: String
         /// What the model says in the place of an answer that it will not give.
         let refusal: String?
+        /// What a reasoning model thinks before it answers, where the server keeps the two apart: servers
+        /// have two names for it.
+        let reasoning: String?
 
-        private enum Key: String, CodingKey { case content, refusal }
+        private enum Key: String, CodingKey { case content, refusal, reasoning, reasoning_content }
         private struct Part: Decodable {
             let type: String
             let text: String?
@@ -31,6 +34,9 @@ struct ChatCompletion: Decodable {
         init(from decoder: any Decoder) throws {
             let values = try decoder.container(keyedBy: Key.self)
             refusal = values.leniently(String.self, .refusal)
+            reasoning =
+                values.leniently(String.self, .reasoning_content)
+                ?? values.leniently(String.self, .reasoning)
             guard values.contains(.content), !(try values.decodeNil(forKey: .content)) else {
                 content = ""
                 return
@@ -45,15 +51,15 @@ struct ChatCompletion: Decodable {
     }
 
     private struct Usage: Decodable {
-        let prompt: Int
-        let completion: Int
+        let counts: ChatCounts
 
         private enum Key: String, CodingKey { case prompt_tokens, completion_tokens }
 
         init(from decoder: any Decoder) throws {
             let values = try decoder.container(keyedBy: Key.self)
-            prompt = Self.count(values.leniently(Double.self, .prompt_tokens))
-            completion = Self.count(values.leniently(Double.self, .completion_tokens))
+            counts = ChatCounts(
+                prompt: Self.count(values.leniently(Double.self, .prompt_tokens)),
+                completion: Self.count(values.leniently(Double.self, .completion_tokens)))
         }
 
         /// More than anybody can have spent on one answer is nonsense, and sums of it overflow.
@@ -86,14 +92,48 @@ struct ChatCompletion: Decodable {
 
     var answer: ChatAnswer {
         if choice.finishReason == "content_filter" { return .refused("the server's filter withheld it") }
-        let text = choice.message.content
-        if text.isEmpty, let refusal = choice.message.refusal, !refusal.isEmpty {
+        if choice.message.content.isEmpty, let refusal = choice.message.refusal, !refusal.isEmpty {
             return .refused("the model refused: \(ChatFailure.line(refusal))")
+        }
+        let (thought, text) = Thought.split(choice.message.content)
+        let counts = usage?.counts ?? ChatCounts()
+        let isCut = choice.finishReason == "length"
+        guard text.contains(where: { !$0.isWhitespace }) else {
+            let thinks = [thought, choice.message.reasoning ?? ""].contains { !$0.isEmpty }
+            return .silent(Self.reason(thinks: thinks, isCut: isCut), counts)
         }
         guard text.utf8.count <= Self.textBytesMax else {
             return .failed("the answer has \(text.utf8.count) bytes of text; set sampling.max_tokens")
         }
-        return .text(text, promptTokens: usage?.prompt ?? 0, completionTokens: usage?.completion ?? 0)
+        return .text(text, counts, isCut: isCut)
+    }
+
+    /// Why an answer has no words.
+    private static func reason(thinks: Bool, isCut: Bool) -> String {
+        switch (thinks, isCut) {
+        case (true, true):
+            "the limit of tokens ended the model's reasoning before its answer; set sampling.max_tokens "
+                + "higher, or serve the model without reasoning"
+        case (true, false): "the model gave its reasoning and no answer"
+        case (false, true): "the limit of tokens came before a word"
+        case (false, false): "the model said nothing"
+        }
+    }
+}
+
+/// What a reasoning model thinks, where the server leaves it in the text, between marks and before the
+/// answer. The mark that begins it may be the template's and not in the text.
+private enum Thought {
+    private static let marks = [("<think>", "</think>"), ("◁think▷", "◁/think▷")]
+
+    static func split(_ text: String) -> (thought: String, answer: String) {
+        for (begin, end) in marks {
+            if let range = text.range(of: end, options: .backwards) {
+                return (String(text[..<range.lowerBound]), String(text[range.upperBound...]))
+            }
+            if text.drop(while: \.isWhitespace).hasPrefix(begin) { return (text, "") }
+        }
+        return ("", text)
     }
 }
 
@@ -130,7 +170,7 @@ enum ChatFailure {
         }
     }
 
-    private static let lengthMax = 300
+    private static let lengthMax = 400
 
     /// - Parameter hidden: what is not to be repeated.
     static func message(in body: [UInt8], hiding hidden: (String) -> String) -> String {

@@ -106,11 +106,13 @@ package final class ChatEndpoint: Sendable {
     /// A server that says something about an image is there.
     private func noted(_ answer: ChatAnswer) -> ChatAnswer {
         switch answer {
-        case .text, .refused: pulse?.beat()
+        case .text, .silent, .refused: pulse?.beat()
         case .failed, .down, .misconfigured, .cancelled: break
         }
         return answer
     }
+
+    private static let path = "/chat/completions"
 
     private enum Reply {
         case answer(ChatAnswer)
@@ -120,7 +122,7 @@ package final class ChatEndpoint: Sendable {
     /// One try.
     private func reply(to body: [UInt8]) -> Reply {
         var request = HTTPRequest(
-            method: "POST", url: settings.url + "/chat/completions",
+            method: "POST", url: settings.url + Self.path,
             headers: [("Content-Type", "application/json"), ("Accept", "application/json")], body: body,
             timeout: settings.timeout)
         if let key = settings.apiKey { request.headers.append(("Authorization", "Bearer \(key)")) }
@@ -137,26 +139,42 @@ package final class ChatEndpoint: Sendable {
         } catch {
             // Gateways say 200 of what went wrong behind them.
             let words = ChatFailure.words(in: response.body).map { "an error: \($0)" }
-            let what = words ?? "what is no chat completion: \(error)"
-            return .trouble(.broken, message("\(settings.url) answered 200 with \(what)"))
+            let what = words ?? unreadable(response.body, error)
+            return .trouble(.broken, message("\(settings.url) answered \(response.status) with \(what)"))
         }
     }
 
+    /// What came in the place of an answer.
+    private func unreadable(_ body: [UInt8], _ error: any Error) -> String {
+        if let error = error as? InferenceError { return error.message }
+        let start = ChatFailure.message(in: body, hiding: withoutKey).prefix(120)
+        let isPage = body.first { !" \t\r\n".utf8.contains($0) } == UInt8(ascii: "<")
+        return "what is no chat completion (\(start))"
+            + (isPage ? "; \(Self.wrongAddress)" : "")
+    }
+
+    private static let wrongAddress = "is `endpoint` the API's base URL, as in http://host:8000/v1?"
+
     private func reply(with answer: ChatAnswer) -> Reply {
         switch answer {
-        case .text(let text, _, _) where repeatsKey(text):
+        case .text(let text, _, isCut: _) where repeatsKey(text):
             .trouble(.broken, message("\(settings.url) answered with the API key in its text"))
         case .refused(let words): .answer(.refused(message(words)))
         case .failed(let words): .answer(.failed(message(words)))
-        case .text, .down, .misconfigured, .cancelled: .answer(answer)
+        case .text, .silent, .down, .misconfigured, .cancelled: .answer(answer)
         }
     }
 
     private func reply(to error: HTTPError) -> Reply {
         switch error.code {
         case .resolve, .connect: .trouble(.unreachable, message("\(error)"))
-        case .timeout, .interrupted, .tooLarge, .malformed, .failed:
-            .trouble(.broken, message("\(error)"))
+        case .timeout:
+            .trouble(
+                .broken,
+                message(
+                    "\(error); `timeout` allows \(settings.timeout / .seconds(1)) s, and where `concurrency` "
+                        + "is more than the server answers at once, requests wait for each other"))
+        case .interrupted, .tooLarge, .malformed, .failed: .trouble(.broken, message("\(error)"))
         case .badRequest, .tls, .tooManyRedirects: .answer(.misconfigured(message("\(error)")))
         }
     }
@@ -172,8 +190,20 @@ package final class ChatEndpoint: Sendable {
             return .trouble(.busy(retryAfter: wait), message)
         case 400, 413, 415, 422: return .answer(.refused(message))
         case 408, 409, 425, 500...: return .trouble(.broken, message)
+        case 300..<400, 404, 405: return .answer(.misconfigured(displaced(response, words)))
         default: return .answer(.misconfigured(message))
         }
+    }
+
+    /// What is said where the server has no chat completions at this address.
+    private func displaced(_ response: HTTPResponse, _ words: String) -> String {
+        let url = settings.url + Self.path
+        if (300..<400).contains(response.status), let place = response.header("Location") {
+            return message("\(url) redirects to \(HTTPError.withoutSecrets(place)); let `endpoint` say so")
+        }
+        return message(
+            "\(url) answered \(response.status); \(Self.wrongAddress) Does the server have the model that "
+                + "`model_id` names? It says: \(words)")
     }
 
     /// One line of what a server, or this program of it, says.
@@ -192,10 +222,23 @@ package final class ChatEndpoint: Sendable {
     }
 }
 
+/// The tokens of one question and its answer, as the server counts them.
+package struct ChatCounts: Sendable, Equatable {
+    package var prompt = 0
+    package var completion = 0
+
+    package init(prompt: Int = 0, completion: Int = 0) {
+        self.prompt = prompt
+        self.completion = completion
+    }
+}
+
 /// What became of a question about an image.
 package enum ChatAnswer: Sendable, Equatable {
-    /// The model's words, and the tokens that the server counted.
-    case text(String, promptTokens: Int, completionTokens: Int)
+    /// The model's words, and whether they end where the limit of tokens did and not where the model would.
+    case text(String, ChatCounts, isCut: Bool)
+    /// The model answered without a word, and why.
+    case silent(String, ChatCounts)
     /// The server takes this request at no time: a sample's fault, most often.
     case refused(String)
     /// The server failed at this request again and again, and may be well otherwise.

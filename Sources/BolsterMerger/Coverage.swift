@@ -34,7 +34,8 @@ package struct Coverage: Codable, Sendable, Equatable {
         package var exclusions: [String: Int] = [:]
         /// Stage to compute class to chunks.
         package var computeClasses: [String: [String: Int]] = [:]
-        /// Stage to "prompt" and "completion" to tokens that its endpoint counted; nil where none was asked.
+        /// Stage to "prompt" and "completion" to tokens that its endpoint counted, and to "cut" captions that
+        /// their limit ended; nil where none was asked.
         package var tokens: [String: [String: Int]]?
         package var statistics = DatasetStatistics()
         /// Of the dataset's shard: bytes, and their XXH64 in sixteen hexadecimal digits.
@@ -75,7 +76,7 @@ package struct Coverage: Codable, Sendable, Equatable {
     /// Stage to compute class to chunks.
     package var computeClasses: [String: [String: Int]] { summed { $0.computeClasses } }
 
-    /// Stage to "prompt" and "completion" to tokens that its endpoint counted.
+    /// Stage to "prompt" and "completion" to tokens that its endpoint counted, and to "cut" captions.
     package var tokens: [String: [String: Int]] { summed { $0.tokens ?? [:] } }
 
     package var statistics: DatasetStatistics {

@@ -139,7 +139,8 @@ struct ShardMerge: ~Copyable {
             let header = stage.file.header
             coverage.computeClasses[id.name, default: [:]][header.computeClass, default: 0] += 1
             if let usage = header.usage {
-                let counts = ["prompt": usage.prompt, "completion": usage.completion]
+                var counts = ["prompt": usage.prompt, "completion": usage.completion]
+                counts["cut"] = usage.cut
                 coverage.tokens = coverage.tokens ?? [:]
                 coverage.tokens?[id.name, default: [:]].merge(counts, uniquingKeysWith: +)
             }

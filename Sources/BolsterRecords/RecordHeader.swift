@@ -92,19 +92,25 @@ package struct RecordHeader: Codable, Sendable, Equatable {
     }
 }
 
-/// Tokens as a captioner's endpoint counts them.
+/// Tokens as a captioner's endpoint counts them, and captions that its limit of them ended.
 package struct TokenUsage: Codable, Sendable, Equatable {
     /// Of prompts and images.
     package var prompt: Int
     /// Of captions.
     package var completion: Int
+    /// Captions that stop where the limit of tokens was, in the middle of a sentence; nil for none.
+    package var cut: Int?
 
-    package init(prompt: Int = 0, completion: Int = 0) {
+    package init(prompt: Int = 0, completion: Int = 0, cut: Int? = nil) {
         self.prompt = prompt
         self.completion = completion
+        self.cut = cut
     }
 
     package static func + (left: TokenUsage, right: TokenUsage) -> TokenUsage {
-        TokenUsage(prompt: left.prompt + right.prompt, completion: left.completion + right.completion)
+        let cut = (left.cut ?? 0) + (right.cut ?? 0)
+        return TokenUsage(
+            prompt: left.prompt + right.prompt, completion: left.completion + right.completion,
+            cut: cut > 0 ? cut : nil)
     }
 }

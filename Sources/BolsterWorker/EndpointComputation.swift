@@ -19,6 +19,10 @@ struct EndpointComputation: StageComputation {
         var usage = TokenUsage()
         /// Why no sample of the unit will be captioned.
         var fault: WorkerError?
+
+        mutating func count(_ counts: ChatCounts) {
+            usage = usage + TokenUsage(prompt: counts.prompt, completion: counts.completion)
+        }
     }
 
     /// Samples in a row without a caption after which the server is held to be at fault, not they.
@@ -83,9 +87,8 @@ struct EndpointComputation: StageComputation {
             let answer = endpoint.ask(
                 prompts[index % prompts.count], about: image, seed: Int(random.next() >> 1))
             switch answer {
-            case .text(let text, let prompt, let completion):
-                note.usage.prompt += prompt
-                note.usage.completion += completion
+            case .text(let text, let counts, let isCut):
+                note.count(counts)
                 let caption = CaptionCleaning.cleaned(text, settings.keep)
                 guard !caption.isEmpty else {
                     note.skip = Skip(
@@ -93,6 +96,13 @@ struct EndpointComputation: StageComputation {
                     return note
                 }
                 captions.append(caption)
+                // A text that goes on after the sentence which is kept may end anywhere.
+                let isWhole = settings.keep == .firstSentence && text.contains(".")
+                if isCut, !isWhole { note.usage = note.usage + TokenUsage(cut: 1) }
+            case .silent(let why, let counts):
+                note.count(counts)
+                note.skip = Skip(reason: "empty_caption", detail: "caption \(index) is empty: \(why)")
+                return note
             case .refused(let message):
                 note.skip = Skip(reason: "endpoint_refused", detail: message)
                 return note
@@ -117,7 +127,7 @@ struct EndpointComputation: StageComputation {
     mutating func add(_ note: Note) throws {
         if let fault = note.fault { throw fault }
         switch note.skip?.reason {
-        case "endpoint_refused"?: refusalsInARow += 1
+        case "endpoint_refused"?, "empty_caption"?: refusalsInARow += 1
         case "endpoint_failed"?: failuresInARow += 1
         case nil: (refusalsInARow, failuresInARow) = (0, 0)
         default: break
@@ -126,7 +136,7 @@ struct EndpointComputation: StageComputation {
             let words =
                 "captioner \"\(name)\" captioned none of \(Self.failuresMax) samples in a row: "
                 + (note.skip?.detail ?? "")
-            // A server that answers is well, and these samples are not to its taste.
+            // A server that answers is well, and these samples, or the settings, are not to its taste.
             if refusalsInARow > 0 { throw InferenceError(.endpointFailed, words) }
             throw WorkerError(.endpointBroken, words)
         }

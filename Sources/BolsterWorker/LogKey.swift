@@ -4,6 +4,7 @@ enum LogKey {
     static let bytes = "bytes"
     static let chunk = "chunk"
     static let completionTokens = "completion_tokens"
+    static let cutCaptions = "cut_captions"
     static let device = "device"
     static let endpoint = "endpoint"
     static let epoch = "epoch"

@@ -284,6 +284,7 @@ private final class Computation {
         if let usage = control.usage {
             metadata[LogKey.promptTokens] = "\(usage.prompt)"
             metadata[LogKey.completionTokens] = "\(usage.completion)"
+            if let cut = usage.cut { metadata[LogKey.cutCaptions] = "\(cut)" }
         }
         return metadata
     }

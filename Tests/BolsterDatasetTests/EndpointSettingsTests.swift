@@ -59,6 +59,8 @@ struct EndpointSettingsTests {
             ("endpoint: c:8000/v1", "the server's base URL"),
             ("endpoint: http://user:secret@c/v1", "holds a user or password"),
             ("endpoint: http://c/v1?key=1", "the server's base URL"),
+            ("endpoint: http://c/v1/chat/completions", "is appended to it"),
+            ("endpoint: http://c/v1/chat/completions/", "is appended to it"),
             ("prompt: []", "what the model is asked"),
             ("prompt: [a, b]\n    captions: 1", "leave some of the 2 prompts unused"),
             ("key_variable: sk-123456", "never the key"),

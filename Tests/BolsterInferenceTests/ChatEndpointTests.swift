@@ -64,7 +64,7 @@ import Testing
     @Test("A strict server finds nothing wrong with a question, and its words and counts come back")
     func plain() throws {
         let answer = try endpoint().ask("Describe it.", about: image(), seed: 77)
-        guard case .text(let text, promptTokens: 100, completionTokens: 12) = answer else {
+        guard case .text(let text, ChatCounts(prompt: 100, completion: 12), isCut: false) = answer else {
             Issue.record("\(answer)")
             return
         }
@@ -110,14 +110,15 @@ import Testing
 
     @Test("An answer of another form is understood, and counts that make no sense count nothing")
     func otherForms() throws {
-        for (fault, counts) in [("parts", [100, 12]), ("odd", [0, 0])] {
+        let counts = ["parts": ChatCounts(prompt: 100, completion: 12), "odd": ChatCounts()]
+        for (fault, counts) in counts {
             try faults("{\"\(fault)\": [1, 100]}")
             let answer = try endpoint().ask("Describe it.", about: image(), seed: 3)
-            guard case .text(let text, let prompt, let completion) = answer else {
+            guard case .text(let text, let told, isCut: false) = answer else {
                 Issue.record("\(fault): \(answer)")
                 continue
             }
-            #expect(text.contains("A drawing") && [prompt, completion] == counts, "\(fault): \(answer)")
+            #expect(text.contains("A drawing") && told == counts, "\(fault): \(answer)")
         }
     }
 
@@ -181,6 +182,43 @@ import Testing
             Issue.record("a wrong model or address was not told")
             return
         }
+    }
+
+    @Test("What stands at a wrong address is shown, with what to look at")
+    func wrongAddress() throws {
+        try faults("{\"garbage\": [1, 100]}")
+        guard case .failed(let page) = try endpoint().ask("?", about: image(), seed: 1) else {
+            Issue.record("a web page was taken for an answer")
+            return
+        }
+        #expect(page.contains("<html>gateway</html>") && page.contains("base URL"), "\(page)")
+        #expect(!page.contains("Decoding"), "\(page)")
+        for (path, hint) in [("", "/v1"), ("/v1/chat/completions", "/v1")] {
+            let wrong = endpoint { $0.url = root + path }
+            guard case .misconfigured(let message) = try wrong.ask("?", about: image(), seed: 1) else {
+                Issue.record("a wrong path was not told")
+                continue
+            }
+            #expect(message.contains("\(path)/chat/completions answered 404"), "\(message)")
+            #expect(message.contains(hint) && message.contains("model_id"), "\(message)")
+        }
+        try faults("{\"moved\": [1, 100]}")
+        guard case .misconfigured(let message) = try endpoint().ask("?", about: image(), seed: 1) else {
+            Issue.record("a redirect was not told")
+            return
+        }
+        #expect(message.contains("redirects to https://elsewhere.example/v1"), "\(message)")
+    }
+
+    @Test("A server that is too slow is given up with the two settings that may help")
+    func slow() throws {
+        try faults("{\"slow\": [1, 100]}")
+        let endpoint = endpoint { $0.attempts = 1 }
+        guard case .failed(let message) = try endpoint.ask("?", about: image(), seed: 1) else {
+            Issue.record("a slow server was not given up")
+            return
+        }
+        #expect(message.contains("timeout") && message.contains("concurrency"), "\(message)")
     }
 
     @Test("Many threads ask at once, each gets its own answer, and none is lost to faults that pass")

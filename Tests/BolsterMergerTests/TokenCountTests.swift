@@ -13,13 +13,14 @@ import Testing
             let name = RecordFileName(stage: "views", shard: shard.name, chunk: 0, epoch: "1-1").path
             let file = try RecordFile(decoding: run.records.read(name), name: name)
             var header = file.header
-            header.usage = TokenUsage(prompt: 100 + shard.index, completion: 7)
+            header.usage = TokenUsage(
+                prompt: 100 + shard.index, completion: 7, cut: shard.index > 0 ? 3 : nil)
             try run.records.write(
                 name,
                 RecordFile(header: header, keys: file.keys, skips: file.skips, columns: file.columns).encode()
             )
         }
-        #expect(try run.merge().tokens == ["views": ["prompt": 201, "completion": 14]])
+        #expect(try run.merge().tokens == ["views": ["prompt": 201, "completion": 14, "cut": 3]])
         let json = try JSONValue(parsing: run.contents("dataset")["coverage.json"] ?? [])
         #expect(json["tokens"]?["views"]?["prompt"] == .number("201"))
     }

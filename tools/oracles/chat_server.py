@@ -17,7 +17,9 @@ Captions follow from the image's digest, the prompt and the seed alone.
                      choices), declined (a refusal in the place of words), parts (the words as a list of
                      parts), odd (counts and a finish_reason that make no sense), huge (17 MiB), long (a text
                      of 100 KB), echo (the key as the caption), drip (a byte every tenth of a second), reset
-                     (a TCP reset in mid-answer), terminal (500 with a terminal's orders).
+                     (a TCP reset in mid-answer), terminal (500 with a terminal's orders), moved (a
+                     redirect), thought (reasoning alone, cut off), thinking (reasoning between marks before
+                     the words), length (the words, cut off).
 """
 
 import argparse
@@ -35,10 +37,12 @@ from email.utils import formatdate
 SIGNATURES = {"image/jpeg": b"\xff\xd8\xff", "image/png": b"\x89PNG\r\n\x1a\n", "image/webp": b"RIFF"}
 STATUSES = {
     "busy": 429, "later": 429, "loading": 503, "broken": 500, "terminal": 500, "refused": 400, "denied": 401,
+    "moved": 308,
 }
 # Faults under status 200 whose answer is no caption.
 UNANSWERED = {
     "cut", "slow", "garbage", "wrapped", "none", "declined", "huge", "long", "echo", "drip", "reset", "empty",
+    "thought",
 }
 SLOW = 3.0
 
@@ -118,7 +122,8 @@ def completion(fault, text, given, model):
     """An answer's object: as it should be, or as `fault` says."""
     words = {
         "empty": "", "huge": "word " * (17 << 18), "long": "word " * 20_000, "declined": None,
-        "echo": f"My key is {given}", "parts": [{"type": "text", "text": text}, {"type": "image", "n": 1}],
+        "echo": f"My key is {given}", "thought": None, "thinking": f"<think>\nA key. Or not.\n</think>{text}",
+        "parts": [{"type": "text", "text": text}, {"type": "image", "n": 1}],
     }
     message = {"role": "assistant", "content": words.get(fault, text)}
     if fault == "declined":
@@ -128,6 +133,10 @@ def completion(fault, text, given, model):
         "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
         "usage": {"prompt_tokens": 100, "completion_tokens": 12, "total_tokens": 112},
     }
+    if fault == "thought":
+        message["reasoning_content"] = "The user wants"
+    if fault in ("thought", "length"):
+        answer["choices"][0]["finish_reason"] = "length"
     if fault == "none":
         answer["choices"] = []
     if fault == "odd":
@@ -206,7 +215,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.reply(200, {"error": {"message": f"upstream is gone for {given}", "code": 502}})
         if status != 200:
             date = formatdate(time.time() + 2, usegmt=True)
-            headers = {"busy": {"Retry-After": "1"}, "later": {"Retry-After": date}}
+            headers = {
+                "busy": {"Retry-After": "1"}, "later": {"Retry-After": date},
+                "moved": {"Location": "https://elsewhere.example/v1/chat/completions"},
+            }
             words = "\x1b[2J\x1b]0;owned\x07 " if fault == "terminal" else ""
             # The key late enough that a cut message would end inside it.
             return self.reply(

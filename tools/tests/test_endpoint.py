@@ -146,6 +146,32 @@ class EndpointRunTest(unittest.TestCase):
         self.assertIn("endpoint_failed", coverage)
         self.assertGreater(len(self.captions("out")), 45)
 
+    def test_what_a_model_thinks_is_no_caption_and_what_is_cut_off_is_counted(self):
+        self.state.reset({"thought": [7, 1000], "length": [5, 1000], "thinking": [1, 1000]})
+        result = self.run_bolster(self.manifest(keep="everything"), "out")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        captions = self.captions("out")
+        for texts in captions.values():
+            self.assertTrue(all(t.startswith("A drawing") and t.endswith("sentence.") for t in texts), texts)
+        coverage = json.loads((self.path / "out/dataset/coverage.json").read_text())
+        self.assertIn("empty_caption", json.dumps(coverage))
+        met = self.state.met.items()
+        cut = sum(times for (fault, _), times in met if fault == "length")
+        asked = sum(times for (fault, _), times in met)
+        self.assertGreater(cut, 10)
+        tokens = {"prompt": 100 * asked, "completion": 12 * asked, "cut": cut}
+        self.assertEqual(coverage["tokens"]["captions.vlm"], tokens)
+        self.assertIn("cut_captions=", (self.path / "out/logs/worker-0.log").read_text())
+
+    def test_a_model_that_only_thinks_ends_the_unit_with_the_reason(self):
+        """Captions that are all empty would be a run that succeeds and has nothing."""
+        self.state.reset({"thought": [1, 1000]})
+        result = self.run_bolster(self.manifest(), "out")
+        self.assertEqual(result.returncode, 2, result.stderr)
+        log = (self.path / "out/logs/worker-0.log").read_text()
+        self.assertIn("captioned none of 16 samples in a row", log)
+        self.assertIn("set sampling.max_tokens higher", log)
+
     def test_the_key_is_in_no_process_list(self):
         seen = []
         stop = threading.Event()
@@ -223,8 +249,8 @@ SERVER = os.environ.get("BOLSTER_CHAT_SERVER")
 @unittest.skipUnless(BINARY, "set BOLSTER_BINARY to the release binary")
 @unittest.skipUnless(SERVER, "set BOLSTER_CHAT_SERVER to a real server's base URL, and BOLSTER_CHAT_MODEL")
 class RealServerTest(unittest.TestCase):
-    """Against a server of somebody else's: vLLM, SGLang, llama.cpp's. Its key, if any, is in
-    BOLSTER_CAPTIONER_KEY."""
+    """Against a server of somebody else's that runs already: vLLM, SGLang, a paid service. Its key, if any,
+    is in BOLSTER_CAPTIONER_KEY. tools/chat_servers asks llama.cpp's more."""
 
     def test_every_sample_gets_its_captions_and_tokens_are_counted(self):
         with tempfile.TemporaryDirectory() as name:
