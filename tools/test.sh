@@ -4,7 +4,8 @@
 #     tools/test.sh            compares with NumPy, Pillow, webdataset, tarfile…
 #     BOLSTER_TORCH=1 tools/test.sh     and with PyTorch, torchvision and OpenCLIP
 #     tools/test.sh --full     and what is long: shards of 4 GB, joins, fuzzing, many nemesis rounds, a real
-#                              Slurm, five trainings with and without, mutations; more than two hours
+#                              Slurm, llama.cpp's server, five trainings with and without, mutations; more than
+#                              two hours
 set -euo pipefail
 # shellcheck source=common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -171,6 +172,7 @@ if [ "$full" = 1 ]; then
     check "nemesis, twenty rounds" \
         "$BOLSTER_PYTHON" tools/nemesis/nemesis.py --bolster "$BOLSTER_BINARY" --rounds 20
     check "a real Slurm" tools/slurm/test.sh "$BOLSTER_BINARY"
+    check "captions of a real server" tools/chat_servers/test.sh "$BOLSTER_BINARY"
     check "training with and without" \
         "$BOLSTER_PYTHON" tools/trainer/experiment.py --bolster "$BOLSTER_BINARY"
     check "fuzzing the decoders" tools/fuzz/augmentation.sh

@@ -160,7 +160,7 @@ class EndpointRunTest(unittest.TestCase):
         asked = sum(times for (fault, _), times in met)
         self.assertGreater(cut, 10)
         tokens = {"prompt": 100 * asked, "completion": 12 * asked, "cut": cut}
-        self.assertEqual(coverage["tokens"]["captions.vlm"], tokens)
+        self.assertEqual(coverage["tokens"]["captions.syn_text_vlm"], tokens)
         self.assertIn("cut_captions=", (self.path / "out/logs/worker-0.log").read_text())
 
     def test_a_model_that_only_thinks_ends_the_unit_with_the_reason(self):
