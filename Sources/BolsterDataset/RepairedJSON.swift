@@ -1,11 +1,12 @@
 import Foundation
 
 /// JSON as programs write it that do not keep to the standard (RFC 8259): Python's json module puts out
-/// `NaN`, `Infinity` and `-Infinity`, others a byte order mark or bytes that are no UTF-8. One such value
-/// must not cost a sample its texts and its uid, or a shard the samples behind it.
+/// `NaN`, `Infinity` and `-Infinity`, others a byte order mark, bytes that are no UTF-8, or half an emoji as
+/// `\ud83d`, where a text was cut by its UTF-16 length. One such value must not cost a sample its texts and
+/// its uid, or a shard the samples behind it.
 package enum RepairedJSON {
     /// The value, and bytes of standard JSON that say the same: those given where they are, else with `null`
-    /// for numbers that are none and the replacement character for bytes that are no text. Nil where that is
+    /// for numbers that are none and the replacement character for what is no text. Nil where that is
     /// no JSON either.
     static func parse(_ bytes: [UInt8]) -> (value: Any, bytes: [UInt8])? {
         if let value = value(bytes) { return (value, bytes) }
@@ -37,8 +38,9 @@ package enum RepairedJSON {
         while position < text.count {
             let byte = text[position]
             if isInString, byte == UInt8(ascii: "\\") {
-                result += text[position..<min(position + 2, text.count)]
-                position += 2
+                let escape = escape(text, at: position)
+                result += escape.written
+                position += escape.length
                 continue
             }
             if byte == UInt8(ascii: "\"") { isInString.toggle() }
@@ -51,5 +53,24 @@ package enum RepairedJSON {
             }
         }
         return result
+    }
+
+    /// An escape in a string, and how many bytes it takes; half of a surrogate pair becomes U+FFFD.
+    private static func escape(_ text: [UInt8], at position: Int) -> (written: [UInt8], length: Int) {
+        guard let unit = codeUnit(text, at: position), (0xD800...0xDFFF).contains(unit) else {
+            return (Array(text[position..<min(position + 2, text.count)]), 2)
+        }
+        if unit < 0xDC00, let low = codeUnit(text, at: position + 6), (0xDC00...0xDFFF).contains(low) {
+            return (Array(text[position..<position + 12]), 12)
+        }
+        return (Array("\\ufffd".utf8), 6)
+    }
+
+    /// The number of an escape of the form `\uXXXX`; nil where there is none.
+    private static func codeUnit(_ text: [UInt8], at position: Int) -> UInt16? {
+        guard position + 6 <= text.count, text[position] == UInt8(ascii: "\\"),
+            text[position + 1] == UInt8(ascii: "u"), text[position + 2] != UInt8(ascii: "+")
+        else { return nil }
+        return UInt16(String(decoding: text[position + 2..<position + 6], as: UTF8.self), radix: 16)
     }
 }

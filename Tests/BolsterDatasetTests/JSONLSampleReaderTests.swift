@@ -183,6 +183,15 @@ struct Base64Tests {
         #expect(Array(text.utf8).withUnsafeBytes { Base64.decoded($0) } == nil)
     }
 
+    @Test("Half of a surrogate pair becomes the replacement character")
+    func halvesOfPairs() throws {
+        let line = #"{"uid": "a", "text": "cut \ud83d", "more": ["\ude00\ud83d", "\ud83d\ude00\\ud83d"]}"#
+        let lines = Lines(line + "\n")
+        #expect(lines.samples.map(\.texts) == [["cut \u{FFFD}"]])
+        let parsed = try #require(RepairedJSON.parse(Array(line.utf8))?.value as? [String: Any])
+        #expect(parsed["more"] as? [String] == ["\u{FFFD}\u{FFFD}", "😀\\ud83d"])
+    }
+
     @Test("Python's NaN, bytes that are no UTF-8 and a byte order mark cost no sample")
     func repaired() {
         let second = Array("{\"uid\": \"b\", \"text\": \"caf".utf8) + [0xE9] + Array("\", \"x\": 1}\n".utf8)
