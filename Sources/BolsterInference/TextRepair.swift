@@ -140,13 +140,14 @@ enum TextRepair {
         // syllable apart itself.
         let decomposed = String(view).decomposedStringWithCanonicalMapping
         // It composes what follows a starter above U+FFFF with that starter's lower 16 bits, so that U+E0067
-        // and an acute accent become a ǵ. Nothing below U+10000 composes with such a starter.
+        // and an acute accent become a ǵ. Nothing below U+10000 composes with such a starter. And it takes the
+        // two jamo beside the final consonants, which compose with nothing, for such consonants.
         var output: [Unicode.Scalar] = []
         var part = String.UnicodeScalarView()
         var isAfterLargeStarter = false
         for scalar in decomposed.unicodeScalars {
             let isLarge = scalar.value > 0xFFFF
-            if isAfterLargeStarter, !isLarge {
+            if isAfterLargeStarter && !isLarge || isBesideFinalConsonants(scalar) {
                 output += String(part).precomposedStringWithCanonicalMapping.unicodeScalars
                 part = String.UnicodeScalarView()
             }
@@ -154,5 +155,10 @@ enum TextRepair {
             part.append(scalar)
         }
         return output + String(part).precomposedStringWithCanonicalMapping.unicodeScalars
+    }
+
+    /// The final consonants that syllables are composed with are U+11A8 to U+11C2.
+    private static func isBesideFinalConsonants(_ scalar: Unicode.Scalar) -> Bool {
+        scalar.value == 0x11A7 || scalar.value == 0x11C3
     }
 }

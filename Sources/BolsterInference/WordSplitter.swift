@@ -56,14 +56,29 @@ struct WordSplitter: Sequence, IteratorProtocol {
         if scalar.isASCII { return (0x61...0x7A).contains(scalar.value | 0x20) }
         switch scalar.properties.generalCategory {
         case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter: return true
+        case .unassigned: return newLetters.contains { $0.contains(scalar.value) }
         default: return false
         }
     }
+
+    /// Letters and numbers of Unicode 18, which the `regex` module of OpenCLIP's tokenizer knows and Swift's
+    /// library does not yet.
+    private static let newLetters: [ClosedRange<UInt32>] = [
+        0x558...0x558, 0x58B...0x58C, 0x208F...0x208F, 0x209D...0x209F, 0xA7DD...0xA7DD, 0xA7E2...0xA7E2,
+        0xAB6C...0xAB6D, 0x107BB...0x107BF, 0x10ED9...0x10EEE, 0x11B0A...0x11B0A, 0x11DF1...0x11DF1,
+        0x18CD6...0x18CDA, 0x18D1F...0x18D20, 0x18E00...0x19191, 0x191A0...0x191D2, 0x1B123...0x1B128,
+        0x1B168...0x1B168, 0x1D6A6...0x1D6A6, 0x1DF1F...0x1DF24, 0x1DF2B...0x1DF81, 0x1DF90...0x1DF96,
+        0x1DFCD...0x1DFFF, 0x2B81E...0x2B81E, 0x3D000...0x3FC3F,
+    ]
+    private static let newNumbers: [ClosedRange<UInt32>] = [
+        0x1246F...0x1246F, 0x12475...0x1247F, 0x12550...0x12686,
+    ]
 
     private static func isNumber(_ scalar: Unicode.Scalar) -> Bool {
         if scalar.isASCII { return (0x30...0x39).contains(scalar.value) }
         switch scalar.properties.generalCategory {
         case .decimalNumber, .letterNumber, .otherNumber: return true
+        case .unassigned: return newNumbers.contains { $0.contains(scalar.value) }
         default: return false
         }
     }

@@ -47,6 +47,7 @@ import Testing
         "nul\u{0}bel\u{7}del\u{7F}bom\u{FEFF}obj\u{FFFC}",
         "c1 \u{80}uro \u{93}q\u{94} \u{81}",
         "e\u{301} \u{212B} \u{AC00}\u{11A8} \u{1100}\u{1161}\u{11A8} \u{2126} a\u{327}\u{301}",
+        "\u{AC00}\u{11C3} \u{1108}\u{1169}\u{11A7}\u{301} \u{AC00}\u{11A7}\u{11A8} \u{CCEC}\u{11C2}\u{11C3}",
         "ΟΔΥΣΣΕΥΣ ΣΑΣ Σ ΑΣ. ΑΣ' ΑΣΒ", "İstanbul IĞDIR ẞ Ǆ ŒUVRE", "Красный дом ЁЖ", "紅いりんごが二つ。犬と猫", "中文标题测试",
         "한국어 제목",
         "العَرَبِيَّة ١٢٣", "हिन्दी में लिखा", "ไทยแลนด์ ๑๒", "עִבְרִית",
@@ -103,6 +104,39 @@ import Testing
             wrong.append(line.text)
         }
         #expect(wrong.isEmpty, "\(wrong.count) lines, the first: \(wrong.first?.debugDescription ?? "")")
+    }
+
+    @Test("Every code point, assigned or not, is what the regex module takes it for")
+    func everyCodePoint() throws {
+        // In OpenCLIP's expression, which ignores case: L letter, N number, S other sign, X none of them.
+        let program = """
+            import json, sys, regex
+            json.load(sys.stdin)
+            every = "".join(chr(n) for n in range(0x110000) if not 0xD800 <= n < 0xE000)
+            kinds = bytearray(b"X" * 0x110000)
+            for kind, signs in (b"L", r"\\p{L}"), (b"N", r"\\p{N}"), (b"S", r"[^\\s\\p{L}\\p{N}]"):
+                for sign in regex.findall(signs, every, regex.IGNORECASE):
+                    kinds[ord(sign)] = kind[0]
+            print(json.dumps(kinds.decode()))
+            """
+        let expected = Array(try PythonOracle.ask(program, [Int](), as: String.self).utf8)
+        func isOneWord(_ text: [Unicode.Scalar]) -> Bool {
+            WordSplitter(text).map(\.count) == [text.count]
+        }
+        var wrong: [String] = []
+        for number in UInt32(0)..<0x110000 {
+            guard let scalar = Unicode.Scalar(number) else { continue }
+            let kind: Character
+            if isOneWord(["a", scalar, "b"]) {
+                kind = "L"
+            } else if isOneWord(["!", scalar, "!"]) {
+                kind = "S"
+            } else {
+                kind = isOneWord([scalar]) ? "N" : "X"
+            }
+            if kind.asciiValue != expected[Int(number)] { wrong.append(String(number, radix: 16)) }
+        }
+        #expect(wrong.isEmpty, "\(wrong.count) code points, the first: \(wrong.prefix(9))")
     }
 
     @Test("Cleaning equals open_clip's", arguments: [TextCleaning.lower, .whitespace])
