@@ -140,16 +140,22 @@ enum TextRepair {
         // syllable apart itself.
         let decomposed = String(view).decomposedStringWithCanonicalMapping
         // It composes what follows a starter above U+FFFF with that starter's lower 16 bits, so that U+E0067
-        // and an acute accent become a ǵ. Nothing below U+10000 composes with such a starter. And it takes the
-        // two jamo beside the final consonants, which compose with nothing, for such consonants.
+        // and an acute accent become a ǵ. Nothing below U+10000 composes with such a starter. And it takes
+        // some jamo that compose with nothing for neighbours of theirs that do.
         var output: [Unicode.Scalar] = []
         var part = String.UnicodeScalarView()
         var isAfterLargeStarter = false
         for scalar in decomposed.unicodeScalars {
             let isLarge = scalar.value > 0xFFFF
-            if isAfterLargeStarter && !isLarge || isBesideFinalConsonants(scalar) {
+            let isLone = isLoneJamo(scalar)
+            if isAfterLargeStarter && !isLarge || isLone {
                 output += String(part).precomposedStringWithCanonicalMapping.unicodeScalars
                 part = String.UnicodeScalarView()
+            }
+            if isLone {
+                output.append(scalar)
+                isAfterLargeStarter = false
+                continue
             }
             if scalar.properties.canonicalCombiningClass == .notReordered { isAfterLargeStarter = isLarge }
             part.append(scalar)
@@ -157,8 +163,12 @@ enum TextRepair {
         return output + String(part).precomposedStringWithCanonicalMapping.unicodeScalars
     }
 
-    /// The final consonants that syllables are composed with are U+11A8 to U+11C2.
-    private static func isBesideFinalConsonants(_ scalar: Unicode.Scalar) -> Bool {
-        scalar.value == 0x11A7 || scalar.value == 0x11C3
+    /// A jamo other than those that syllables are composed of (Unicode 3.12).
+    private static func isLoneJamo(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.value {
+        case 0x1161...0x1175, 0x11A8...0x11C2: false
+        case 0x1113...0x11FF: true
+        default: false
+        }
     }
 }
