@@ -120,7 +120,7 @@ import Testing
                     kinds[ord(sign)] = kind[0]
             print(json.dumps(kinds.decode()))
             """
-        let expected = Array(try PythonOracle.ask(program, [Int](), as: String.self).utf8)
+        let expected = Array(try Python.ask(program, [Int](), as: String.self).utf8)
         func isOneWord(_ text: [Unicode.Scalar]) -> Bool {
             WordSplitter(text).map(\.count) == [text.count]
         }
