@@ -31,6 +31,9 @@ PROBE_TEXTS = [
     " ".join(["many"] * 200),
     "e\u0301 combining and \u212b ngstr\u00f6m",
 ]
+WORDS_ADVICE = (
+    ". Bolster reads CLIP's own tokenizer and SentencePiece's, and a model is bound to its tokenizer: choose "
+    "one whose text_cfg names none or a SentencePiece one, as nearly all of open_clip.list_pretrained() do")
 CLEANINGS = {f"_clean_{name}": name for name in ("lower", "whitespace", "canonicalize")}
 
 
@@ -64,13 +67,13 @@ def write_byte_pairs(tokenizer, clean, out):
 def refuse_words(tokenizer):
     """Stops where a tokenizer's rows are not a start token, SentencePiece's pieces and an end token."""
     inner = getattr(tokenizer, "tokenizer", None)
-    kinds = "neither CLIP's tokenizer nor a SentencePiece one, which are those that Bolster reads"
+    kinds = "neither CLIP's tokenizer nor a SentencePiece one"
     if getattr(tokenizer, "tokenizer_mode", ""):
-        sys.exit(f"the tokenizer's mode \"{tokenizer.tokenizer_mode}\" is not exported")
+        sys.exit(f"the tokenizer's mode \"{tokenizer.tokenizer_mode}\" is not exported{WORDS_ADVICE}")
     if inner is None or not hasattr(inner, "backend_tokenizer"):
-        sys.exit(f"{type(inner or tokenizer).__name__} is {kinds}: not exported")
+        sys.exit(f"{type(inner or tokenizer).__name__} is {kinds}{WORDS_ADVICE}")
     if tokenizer_kind(inner) not in ("Unigram", "BPE") or inner.eos_token_id is None:
-        sys.exit(f"{type(inner).__name__} ({tokenizer_kind(inner)}) is {kinds}: not exported")
+        sys.exit(f"{type(inner).__name__} ({tokenizer_kind(inner)}) is {kinds}{WORDS_ADVICE}")
 
 
 def tokenizer_kind(inner):
@@ -153,8 +156,10 @@ def rebuilt(description, inner, schema):
         pieces = byte_pair_scores(description["model"])
         unknown = inner.unk_token_id
         trainer.byte_fallback = description["model"].get("byte_fallback", False)
-        if "\u2581" not in json.dumps(description["normalizer"], ensure_ascii=False):
-            sys.exit("tokenizer.json holds byte pairs that are not SentencePiece's: not exported")
+        # Gemma's tokenizer marks words when it normalizes, NLLB's when it cuts them.
+        steps = description["normalizer"], description["pre_tokenizer"]
+        if "\u2581" not in json.dumps(steps, ensure_ascii=False):
+            sys.exit(f"tokenizer.json holds byte pairs of another kind than SentencePiece's{WORDS_ADVICE}")
     control = {token["id"] for token in description["added_tokens"] if token["special"]}
     types = schema.ModelProto.SentencePiece
     if trainer.byte_fallback:

@@ -29,6 +29,7 @@ if not MISSING:
     import safetensors.torch
     import sentencepiece_rows
     import torch
+    import transformers
 
     class Echo(torch.nn.Module):
         """Holds weights under their names, as OpenAI's TorchScript archives do."""
@@ -151,6 +152,39 @@ class ExportTests(unittest.TestCase):
                     keys, files = openclip_text.write_tokenizer(tokenizer, folder)
                     self.assertEqual(files, ["spiece.model"])
                     self.assertEqual(keys["pad"], 1 if kind == "unigram" else 0)
+
+    def test_byte_pairs_that_are_cut_where_a_pre_tokenizer_marks_words(self):
+        """NLLB's tokenizer.json on the hub: its normalizer only joins spaces, Metaspace marks the words."""
+        folder = self.folder / "marked-later"
+        sentencepiece_rows.write_tokenizer("bpe", folder)
+        (folder / "tokenizer.model").unlink()
+        file = folder / "tokenizer.json"
+        described = json.loads(file.read_text())
+        spaces = {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "}
+        described["normalizer"] = {"type": "Sequence", "normalizers": [spaces]}
+        described["pre_tokenizer"] = {
+            "type": "Metaspace", "replacement": "\u2581", "prepend_scheme": "always", "split": True}
+        file.write_text(json.dumps(described))
+        tokenizer = open_clip.tokenizer.HFTokenizer(str(folder), context_length=64)
+        _, files = openclip_text.write_tokenizer(tokenizer, folder)
+        self.assertEqual(files, ["spiece.model"])
+
+    def test_tokenizers_of_other_kinds_are_refused_with_advice(self):
+        words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a"]
+        pieces = {piece: n for n, piece in enumerate(["<s>", "<pad>", "</s>", "<unk>", "<mask>", "a"])}
+        for kind, name, files in (
+            ("WordPiece", "BertTokenizerFast", {"vocab.txt": "\n".join(words)}),
+            ("byte pairs", "RobertaTokenizerFast", {"vocab.json": json.dumps(pieces), "merges.txt": ""}),
+        ):
+            with self.subTest(kind=kind):
+                folder = self.folder / name
+                folder.mkdir()
+                for file, content in files.items():
+                    (folder / file).write_text(content)
+                getattr(transformers, name)(*(str(folder / file) for file in files)).save_pretrained(folder)
+                tokenizer = open_clip.tokenizer.HFTokenizer(str(folder), context_length=32)
+                with self.assertRaisesRegex(SystemExit, f"{kind}.*choose one whose text_cfg names none"):
+                    openclip_text.write_tokenizer(tokenizer, folder)
 
     def test_weights_beside_the_graph(self):
         configuration = {"embed_dim": 24, "vision_cfg": VISION, "text_cfg": TEXT}
