@@ -135,6 +135,7 @@ struct DatasetCard {
         guard let views = traits.views else { return "" }
         let names = traits.teachers.map { "\($0.name) (\($0.width))" }.joined(separator: ", ")
         let widths = traits.teachers.map { String($0.width) }.joined(separator: " ")
+        let scales = traits.teachers.map { _ in "100" }.joined(separator: " ")
         var text = """
             An embedding is the concatenation of the teachers' L2-normalised vectors, in this order: \(names).
 
@@ -143,12 +144,23 @@ struct DatasetCard {
             With MobileCLIP's patch for OpenCLIP:
 
                 --dataset-reinforcement --dataset-reinforcement-config config.json
-                --distill-teacher-dimension \(widths)
+                --distill-teacher-dimension \(widths) --distill-average-after-softmax
+                --distill-logit-scale \(scales)
 
-            `sizes.json` tells OpenCLIP how many samples a shard has. A sample has \(views) views.
+            The last is a number per teacher, `exp(logit_scale)` of its checkpoint: 100 is that of OpenAI's
+            models and of most. `sizes.json` tells OpenCLIP how many samples a shard has. There are
+            \(views) views of each.
 
 
             """
+        if !traits.captions.contains(where: \.isEmbedded) {
+            text += """
+                That patch reads captions and their embeddings of every sample, and stops at the first of this
+                dataset, which has none: train with something else, or add a captioner to the manifest.
+
+
+                """
+        }
         if traits.layout == .split, statistics.severalTexts > 0 {
             text += """
                 \(statistics.severalTexts) samples have several texts, all of them embedded. That patch knows

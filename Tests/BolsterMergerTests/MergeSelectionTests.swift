@@ -157,4 +157,22 @@ import Testing
         try other.commit()
         #expect(try run.contents("dataset")["00000.tar"] == [1, 2, 3])
     }
+
+    @Test("The card names what the trainer cannot do without: widths, a scale per teacher, captions")
+    func trainersFlags() throws {
+        let run = try fixture()
+        try run.merge(output: "whole")
+        run.manifest.merge.captions = "^$"
+        try run.merge(output: "bare")
+        func card(_ output: String) throws -> String {
+            String(decoding: try run.contents(output)["README.md"] ?? [], as: UTF8.self)
+        }
+        for output in ["whole", "bare"] {
+            let text = try card(output)
+            #expect(text.contains("--distill-teacher-dimension 3 4 --distill-average-after-softmax\n"))
+            #expect(text.contains("--distill-logit-scale 100 100\n"))
+        }
+        #expect(try card("bare").contains("add a captioner"))
+        #expect(try !card("whole").contains("add a captioner"))
+    }
 }
