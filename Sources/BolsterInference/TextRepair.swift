@@ -140,27 +140,48 @@ enum TextRepair {
         // syllable apart itself.
         let decomposed = String(view).decomposedStringWithCanonicalMapping
         // It composes what follows a starter above U+FFFF with that starter's lower 16 bits, so that U+E0067
-        // and an acute accent become a ǵ. Nothing below U+10000 composes with such a starter. And it takes
-        // some jamo that compose with nothing for neighbours of theirs that do.
+        // and an acute accent become a ǵ: such starters are composed here, and nothing below U+10000
+        // composes with them. And it takes some jamo that compose with nothing for neighbours that do.
         var output: [Unicode.Scalar] = []
         var part = String.UnicodeScalarView()
-        var isAfterLargeStarter = false
+        var largeStarter: Int?
+        var lastClass = -1
         for scalar in decomposed.unicodeScalars {
             let isLarge = scalar.value > 0xFFFF
-            let isLone = isLoneJamo(scalar)
-            if isAfterLargeStarter && !isLarge || isLone {
+            let kind = Int(scalar.properties.canonicalCombiningClass.rawValue)
+            if let place = largeStarter {
+                if isLarge, lastClass < kind, let pair = composition(output[place], scalar) {
+                    output[place] = pair
+                    continue
+                }
+                if kind > 0 {
+                    output.append(scalar)
+                    lastClass = kind
+                    continue
+                }
+            }
+            let standsAlone = isLoneJamo(scalar)
+            if standsAlone || isLarge && kind == 0 {
                 output += String(part).precomposedStringWithCanonicalMapping.unicodeScalars
                 part = String.UnicodeScalarView()
-            }
-            if isLone {
+                largeStarter = standsAlone ? nil : output.count
+                lastClass = -1
                 output.append(scalar)
-                isAfterLargeStarter = false
-                continue
+            } else {
+                if kind == 0 { largeStarter = nil }
+                part.append(scalar)
             }
-            if scalar.properties.canonicalCombiningClass == .notReordered { isAfterLargeStarter = isLarge }
-            part.append(scalar)
         }
         return output + String(part).precomposedStringWithCanonicalMapping.unicodeScalars
+    }
+
+    /// The one scalar that a starter above U+FFFF and another scalar are the decomposition of.
+    private static func composition(_ first: Unicode.Scalar, _ second: Unicode.Scalar) -> Unicode.Scalar? {
+        var pair = String.UnicodeScalarView()
+        pair.append(first)
+        pair.append(second)
+        let composed = String(pair).precomposedStringWithCanonicalMapping.unicodeScalars
+        return composed.count == 1 ? composed.first : nil
     }
 
     /// A jamo other than those that syllables are composed of (Unicode 3.12).
