@@ -4,8 +4,8 @@
 #     tools/test.sh            compares with NumPy, Pillow, webdataset, tarfile…
 #     BOLSTER_TORCH=1 tools/test.sh     and with PyTorch, torchvision and OpenCLIP
 #     tools/test.sh --full     and what is long: shards of 4 GB, joins, fuzzing, many nemesis rounds, a real
-#                              Slurm, llama.cpp's server, five trainings with and without, mutations; more than
-#                              two hours
+#                              Slurm, llama.cpp's server, five trainings with and without, mutations; more
+#                              than two hours
 set -euo pipefail
 # shellcheck source=common.sh
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"

@@ -31,8 +31,7 @@ struct TokenSampler {
         process(logits, after: text)
         switch decoding.method {
         case .greedy: return Self.largest(logits)
-        case .topK: return draw(logits, threshold: kthLargest(logits), random: &random)
-        case .topP: return draw(logits, threshold: nucleusThreshold(logits), random: &random)
+        case .topK, .topP: return draw(logits, kept: kept(logits), random: &random)
         }
     }
 
@@ -52,19 +51,29 @@ struct TokenSampler {
         return best
     }
 
-    /// The smallest logit that the method keeps; every token with at least this logit is kept.
-    mutating func keptThreshold(_ logits: UnsafeMutableBufferPointer<Float>) -> Float {
-        switch decoding.method {
-        case .greedy: logits[Self.largest(logits)]
-        case .topK: kthLargest(logits)
-        case .topP: nucleusThreshold(logits)
+    /// Which tokens a method keeps: those with more than a logit, and of those with just that logit the ones
+    /// from a token on.
+    struct Kept {
+        var threshold: Float
+        var firstEqual = 0
+
+        @inline(__always) func holds(_ token: Int, _ logit: Float) -> Bool {
+            logit > threshold || (logit == threshold && token >= firstEqual)
         }
     }
 
-    /// One token among those with at least `threshold`, with probabilities softmax(logits / temperature),
-    /// found along the vocabulary's order.
+    mutating func kept(_ logits: UnsafeMutableBufferPointer<Float>) -> Kept {
+        switch decoding.method {
+        case .greedy: Kept(threshold: logits[Self.largest(logits)])
+        case .topK: Kept(threshold: kthLargest(logits))
+        case .topP: nucleus(logits)
+        }
+    }
+
+    /// One token among the kept ones, with probabilities softmax(logits / temperature), found along the
+    /// vocabulary's order.
     private mutating func draw(
-        _ logits: UnsafeMutableBufferPointer<Float>, threshold: Float, random: inout CounterRandom
+        _ logits: UnsafeMutableBufferPointer<Float>, kept: Kept, random: inout CounterRandom
     ) -> Int {
         weigh(logits, inverseTemperature: Float(1 / decoding.temperature))
         let block = 256
@@ -72,7 +81,7 @@ struct TokenSampler {
         for start in stride(from: 0, to: logits.count, by: block) {
             var sum = 0.0
             for index in start..<min(start + block, logits.count) {
-                weights[index] = logits[index] >= threshold ? weights[index] : 0
+                weights[index] = kept.holds(index, logits[index]) ? weights[index] : 0
                 sum += Double(weights[index])
             }
             sums.append(sum)
@@ -137,13 +146,14 @@ struct TokenSampler {
 }
 
 extension TokenSampler {
-    /// The logit of the last token of the nucleus (Holtzman et al., "The Curious Case of Neural Text
-    /// Degeneration", ICLR 2020): a token is kept while those above it hold less than `topP`.
+    /// The nucleus (Holtzman et al., "The Curious Case of Neural Text Degeneration", ICLR 2020): a token is
+    /// kept while those above it hold less than `topP`. Of equal tokens the last in the vocabulary is above
+    /// the others, where PyTorch's unstable sort may have any order: as many are kept, and always the same.
     ///
     /// Tokens are put into bins by their distance from the largest logit, so that only the bin in which
     /// the mass crosses `topP` is sorted: a row costs one pass, not a sort of the vocabulary.
-    private mutating func nucleusThreshold(_ logits: UnsafeMutableBufferPointer<Float>) -> Float {
-        guard decoding.topP < 1 else { return -.greatestFiniteMagnitude }
+    private mutating func nucleus(_ logits: UnsafeMutableBufferPointer<Float>) -> Kept {
+        guard decoding.topP < 1 else { return Kept(threshold: -.greatestFiniteMagnitude) }
         weigh(logits, inverseTemperature: 1)
         let top = logits[Self.largest(logits)]
         var mass = [Double](repeating: 0, count: Self.binCount)
@@ -163,14 +173,14 @@ extension TokenSampler {
         for index in logits.indices where Self.bin(top - logits[index]) == crossing {
             order.append(Int32(index))
         }
-        order.sort { logits[Int($0)] > logits[Int($1)] }
-        var threshold = top
+        order.sort { (logits[Int($0)], $0) > (logits[Int($1)], $1) }
+        var kept = Kept(threshold: top)
         for index in order {
             guard above < wanted else { break }
-            threshold = logits[Int(index)]
+            kept = Kept(threshold: logits[Int(index)], firstEqual: Int(index))
             above += Double(weights[Int(index)])
         }
-        return threshold
+        return kept
     }
 
     private static let binCount = 512

@@ -12,7 +12,7 @@ struct ShardCensus {
     /// Counts, as `plan` shows them.
     struct Found: Encodable {
         var samples = 0
-        /// Format ("jpeg", "png", "webp") to samples whose first image it is; "undecodable" where the bytes
+        /// Format ("jpeg", "png", "webp") to samples whose first image it is; "unsupported" where the bytes
         /// are none of them.
         var images: [String: Int] = [:]
         var withoutImage = 0
@@ -54,7 +54,7 @@ struct ShardCensus {
             found.withoutImage += 1
             return
         }
-        let format = ImageFormat(magicOf: image.bytes)?.rawValue ?? "undecodable"
+        let format = ImageFormat(magicOf: image.bytes)?.rawValue ?? "unsupported"
         found.images[format, default: 0] += 1
     }
 

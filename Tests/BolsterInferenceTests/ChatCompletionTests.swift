@@ -7,8 +7,8 @@ struct ChatCompletionTests {
     /// The answer of a server whose only choice has this message and end.
     private func answer(message: String, finish: String = "\"stop\"") throws -> ChatAnswer {
         let json = """
-            {"choices": [{"index": 0, "message": {"role": "assistant", \(message)}, "finish_reason": \(finish)}],
-             "usage": {"prompt_tokens": 40, "completion_tokens": 8}}
+            {"choices": [{"index": 0, "message": {"role": "assistant", \(message)},
+              "finish_reason": \(finish)}], "usage": {"prompt_tokens": 40, "completion_tokens": 8}}
             """
         return try ChatCompletion(json: Array(json.utf8)).answer
     }
@@ -26,7 +26,7 @@ struct ChatCompletionTests {
             // Where the template begins the thought, only its end is in the answer.
             #""content": "I see a cat.</think>A cat.""#,
             #""content": "◁think▷I see a cat.◁/think▷A cat.""#,
-            #""content": [{"type": "text", "text": "<think>Hm.</think>"}, {"type": "text", "text": "A cat."}]"#,
+            #""content": [{"type": "text", "text": "<think>.</think>"}, {"type": "text", "text": "A cat."}]"#,
         ])
     func reasoning(message: String) throws {
         guard case .text(let words, _, isCut: false) = try answer(message: message) else {
