@@ -40,7 +40,8 @@ def export_graph(module, arguments, names, outputs, dynamic, path, largest=LARGE
                 value.name += "_inner"
     for value, name in zip(graph.outputs, outputs):
         value.name = name
-    weights = sum(parameter.numel() * parameter.element_size() for parameter in module.parameters())
+    # Of this graph alone: the module holds the whole model.
+    weights = sum(value.const_value.nbytes for value in graph.initializers.values())
     data = pathlib.Path(f"{path}.data")
     data.unlink(missing_ok=True)
     program.save(str(path), external_data=weights > largest)

@@ -27,7 +27,7 @@ package struct Merger: Sendable {
         progress: (MergeProgress) -> Void = { _ in }
     ) throws(MergerError) -> Coverage {
         let shards = part.map { $0.shards(of: configuration.shards) } ?? configuration.shards
-        try removeLeftovers(of: shards)
+        try removeLeftovers(of: shards.map(\.name))
         let pool = ShardThreads(shards: shards.count, threads: threads, samples: \.coverage.counts.input) {
             index, progress throws(MergerError) in
             try merge(shards[index]) { samples in
@@ -87,7 +87,9 @@ package struct Merger: Sendable {
 
     /// Writes the files beside the shards.
     private func describe(_ coverage: Coverage) throws(MergerError) {
-        for (name, content) in DatasetDescription(configuration, coverage: coverage).files {
+        let files = DatasetDescription(configuration, coverage: coverage).files
+        try removeLeftovers(of: files.map(\.0))
+        for (name, content) in files {
             do {
                 try dataset.write(name, content)
             } catch {
@@ -116,9 +118,9 @@ package struct Merger: Sendable {
         "\(ShardReceipt.folder(dataset: configuration.output))/\(shard.name).json"
     }
 
-    /// Removes the unfinished files that a killed merge of these shards left; others may be at work on other
-    /// parts, or on these.
-    private func removeLeftovers(of shards: [Shard]) throws(MergerError) {
+    /// Removes what a killed merge left of the files of these names; others may be at work on other parts, or
+    /// on these.
+    private func removeLeftovers(of names: [String]) throws(MergerError) {
         let manager = FileManager.default
         let receipts = ShardReceipt.folder(dataset: configuration.output)
         // In a bucket nothing unfinished shows; it is `bolster clean` that takes back old uploads.
@@ -128,7 +130,7 @@ package struct Merger: Sendable {
         for folder in local {
             guard manager.fileExists(atPath: folder) else { continue }
             do {
-                let starts = shards.map { ".\($0.name.prefix(48))." }
+                let starts = names.map { ".\($0.prefix(48))." }
                 for name in try manager.contentsOfDirectory(atPath: folder)
                 where AtomicFileWriter.isTemporary(name) && starts.contains(where: name.hasPrefix) {
                     try AtomicFileWriter.removeAbandoned("\(folder)/\(name)")

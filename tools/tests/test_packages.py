@@ -132,7 +132,8 @@ class PackageTest(unittest.TestCase):
         server.stdout.close()
         self.environment = {**S3_KEYS, "AWS_ENDPOINT_URL": url}
         if over_tls:
-            self.environment["SSL_CERT_FILE"] = str(authority)
+            # A machine's own bundle would go before.
+            self.environment |= {"SSL_CERT_FILE": str(authority), "AWS_CA_BUNDLE": ""}
         client = boto3.client(
             "s3", endpoint_url=url, region_name=S3_KEYS["AWS_REGION"],
             verify=str(authority) if over_tls else None,
@@ -192,7 +193,7 @@ class PackageTest(unittest.TestCase):
 
     def test_a_bucket_is_believed_for_the_sake_of_its_own_bundle_too(self):
         url = self.serve_s3(over_tls=True)
-        self.environment["AWS_CA_BUNDLE"] = self.environment.pop("SSL_CERT_FILE")
+        self.environment |= {"AWS_CA_BUNDLE": self.environment["SSL_CERT_FILE"], "SSL_CERT_FILE": ""}
         self.assertEqual(self.embed(url).returncode, 0)
         self.assert_intact()
 

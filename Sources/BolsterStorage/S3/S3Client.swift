@@ -29,8 +29,9 @@ final class S3Client: Sendable {
         source = CredentialSource(
             environment: environment, profile: profile, region: configuration.region)
         var settings = HTTPSettings()
-        // Without one of S3's own, what the process trusts elsewhere is trusted here.
-        if let file = environment["AWS_CA_BUNDLE"], !file.isEmpty { settings.certificateFile = file }
+        // Without a bundle of S3's own, what the process trusts elsewhere is trusted here.
+        settings.certificateFile = ["AWS_CA_BUNDLE", "SSL_CERT_FILE"].lazy.compactMap { environment[$0] }
+            .first { !$0.isEmpty }
         http = HTTPClient(settings)
         self.retry = retry
         self.now = now
