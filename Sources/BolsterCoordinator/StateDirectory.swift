@@ -34,7 +34,11 @@ package struct StateDirectory: ~Copyable {
         self.lock = descriptor
     }
 
-    deinit { close(lock) }
+    deinit {
+        // A child that is just being started has a copy of the descriptor, which would keep the lock.
+        flock(lock, LOCK_UN)
+        close(lock)
+    }
 
     private static func makeFolder(_ path: String) throws(CoordinatorError) {
         var made = ""
