@@ -113,9 +113,10 @@ struct GraphSession: ~Copyable {
             try runtime.check(onnx_create_binding(table, session, &binding), "binding the memory of \(path)")
             try runtime.check(
                 onnx_create_cpu_memory_info(table, &hostInfo), "describing the memory of \(path)")
-            deviceMemory = try DeviceMemory(of: device, session: session, runtime: runtime)
             declared.inputs = try Self.declarations(of: session, runtime, isInput: true)
             declared.outputs = try Self.declarations(of: session, runtime, isInput: false)
+            // Last: nothing that could fail comes after it, so nothing has to release it here.
+            deviceMemory = try DeviceMemory(of: device, session: session, runtime: runtime)
         } catch {
             onnx_release_binding(table, binding)
             onnx_release_memory_info(table, hostInfo)

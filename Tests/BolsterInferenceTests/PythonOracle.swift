@@ -1,6 +1,4 @@
 import BolsterOracles
-import Foundation
-import Testing
 
 /// What of Python's packages the tests of this target compare with.
 enum PythonOracle {
@@ -8,12 +6,4 @@ enum PythonOracle {
     static let hasOpenCLIP = Python.has("torch", "open_clip", "ftfy", "regex")
     static let hasSentencePiece = hasOpenCLIP && Python.has("sentencepiece", "transformers")
     static let hasExporter = hasSentencePiece && Python.has("numpy", "onnx", "onnxscript", "onnxruntime")
-
-    static func remove(_ folder: URL) {
-        do {
-            try FileManager.default.removeItem(at: folder)
-        } catch {
-            Issue.record("the scratch folder \(folder.path) cannot be removed: \(error)")
-        }
-    }
 }

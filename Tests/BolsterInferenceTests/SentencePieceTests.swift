@@ -31,10 +31,9 @@ import Testing
 
     @Test("Mutated captions give the rows of sentencepiece in Python, and nearly all of those of open_clip")
     func mutations() throws {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(
-            "bolster-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { PythonOracle.remove(folder) }
+        let scratch = try ScratchFolder()
+        defer { withExtendedLifetime(scratch) {} }
+        let folder = scratch.url
         let count = ProcessInfo.processInfo.environment["BOLSTER_TOKENIZER_CASES"] ?? "2000"
         let script = Python.checkout.appendingPathComponent("tools/oracles/sentencepiece_rows.py")
         let output = try Python.run([script.path, folder.path, count])

@@ -38,7 +38,7 @@ enum TestModels {
         let scratch = folder.appendingPathExtension(UUID().uuidString)
         try Python.run([generator.path, scratch.path])
         if FileManager.default.fileExists(atPath: folder.path) {
-            PythonOracle.remove(scratch)
+            try FileManager.default.removeItem(at: scratch)
         } else {
             try FileManager.default.moveItem(at: scratch, to: folder)
         }
@@ -78,10 +78,10 @@ enum TestModels {
 
     /// A copy of a demo package whose files may be changed; removed at the end of the body.
     static func withCopy(of name: String, _ body: (String) throws -> Void) throws {
-        let copy = FileManager.default.temporaryDirectory.appendingPathComponent(
-            "bolster-\(UUID().uuidString)")
-        try FileManager.default.copyItem(atPath: try demo(name).directory, toPath: copy.path)
-        defer { PythonOracle.remove(copy) }
-        try body(copy.path)
+        let scratch = try ScratchFolder()
+        defer { withExtendedLifetime(scratch) {} }
+        let copy = scratch.path + "/" + name
+        try FileManager.default.copyItem(atPath: try demo(name).directory, toPath: copy)
+        try body(copy)
     }
 }
