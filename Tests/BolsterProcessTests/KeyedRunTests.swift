@@ -1,3 +1,4 @@
+import BolsterOracles
 import Foundation
 import Testing
 
@@ -39,7 +40,7 @@ struct KeyedRunTests {
 
     @Test("A worker's key file that others may read is refused with the command that mends it")
     func wideKey() throws {
-        let folder = try TemporaryFolder()
+        let folder = try ScratchFolder()
         #expect(try Program.run(["keys", "new", folder.path + "/worker"]).status == 0)
         try FileManager.default.setAttributes(
             [.posixPermissions: 0o644], ofItemAtPath: folder.path + "/worker")

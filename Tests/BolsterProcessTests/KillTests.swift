@@ -1,3 +1,4 @@
+import BolsterOracles
 import Foundation
 import Testing
 
@@ -10,7 +11,7 @@ struct KillTests {
 
     @Test("After a kill -9 at 20 random moments the merged dataset is the undisturbed one, byte for byte")
     func kills() throws {
-        let folder = try TemporaryFolder()
+        let folder = try ScratchFolder()
         let started = Date()
         let undisturbed = folder.path + "/undisturbed"
         try #require(try runDemo(undisturbed).status == 0)
@@ -39,7 +40,7 @@ struct KillTests {
     private func killOnce(
         _ victim: Victim, after moment: Double, output: String, random: inout SplitMix
     ) throws -> Int {
-        let logs = try TemporaryFolder()
+        let logs = try ScratchFolder()
         let process = try Program.start(
             demo(output), output: logs.path + "/out", errors: logs.path + "/err")
         Thread.sleep(forTimeInterval: moment)

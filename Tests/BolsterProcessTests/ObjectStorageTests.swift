@@ -165,9 +165,9 @@ struct ObjectStorageTests {
     @Test("Without credentials a run says what it looked for, at once")
     func noCredentials() throws {
         let run = try SmallRun()
-        let folder = try TemporaryFolder()
+        let folder = try ScratchFolder()
         let result = try run.run(
-            output: "s3://bucket/runs/none",
+            ["--state", folder.path + "/state"], output: "s3://bucket/runs/none",
             environment: [
                 "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "HOME": folder.path,
                 "AWS_EC2_METADATA_DISABLED": "true", "AWS_ENDPOINT_URL": "http://127.0.0.1:1",

@@ -1,3 +1,4 @@
+import BolsterOracles
 import Foundation
 import Testing
 
@@ -105,7 +106,7 @@ struct OperationsTests {
     }
 
     @Test("A report of what is no dataset says so") func noDataset() throws {
-        let folder = try TemporaryFolder()
+        let folder = try ScratchFolder()
         let result = try Program.run(
             ["report", folder.path + "/nothing", "--out", folder.path + "/report.html"])
         #expect(result.status == 1)

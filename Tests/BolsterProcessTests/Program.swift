@@ -1,3 +1,4 @@
+import BolsterOracles
 import Foundation
 
 /// The `bolster` under test and the checkout it belongs to.
@@ -21,7 +22,7 @@ enum Program {
 
     /// Runs it to its end.
     static func run(_ arguments: [String], environment: [String: String] = [:]) throws -> Result {
-        let folder = try TemporaryFolder()
+        let folder = try ScratchFolder()
         let process = try start(
             arguments, environment: environment, output: folder.path + "/out", errors: folder.path + "/err")
         process.waitUntilExit()
@@ -69,23 +70,5 @@ enum Program {
             found += level
         }
         return found
-    }
-}
-
-/// A folder that goes when its owner goes.
-final class TemporaryFolder {
-    let path: String
-
-    init() throws {
-        path = FileManager.default.temporaryDirectory.path + "/bolster-test-\(UUID().uuidString)"
-        try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-    }
-
-    deinit {
-        do {
-            try FileManager.default.removeItem(atPath: path)
-        } catch {
-            print("left behind: \(path): \(error)")
-        }
     }
 }

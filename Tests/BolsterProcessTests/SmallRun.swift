@@ -1,14 +1,15 @@
+import BolsterOracles
 import Foundation
 
 /// A run of one of the demo's teachers over one of its shards: seconds of work, every kind of process.
 struct SmallRun {
-    let folder: TemporaryFolder
+    let folder: ScratchFolder
     var shards = Program.checkout + "/manifests/demo/shards/0000.tar"
     var teacher = Program.checkout + "/manifests/demo/models/teacher-a"
     /// Appended to the manifest as it is.
     var more = ""
 
-    init() throws { folder = try TemporaryFolder() }
+    init() throws { folder = try ScratchFolder() }
 
     var manifest: String { folder.path + "/small.yaml" }
     var output: String { folder.path + "/out" }

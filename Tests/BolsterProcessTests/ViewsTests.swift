@@ -17,13 +17,13 @@ struct ViewsTests {
         """
     private static let kinds = ["jpg", "png", "webp"]
 
-    private let folder: TemporaryFolder
+    private let folder: ScratchFolder
     private var config: String { folder.path + "/augmentation.json" }
     private var out: String { folder.path + "/views" }
     private var images: [String] { Self.kinds.map { folder.path + "/demo-\($0).\($0)" } }
 
     init() throws {
-        folder = try TemporaryFolder()
+        folder = try ScratchFolder()
         try Self.configuration.write(toFile: config, atomically: true, encoding: .utf8)
         let shards = (0..<4).map { Program.checkout + "/manifests/demo/shards/000\($0).tar" }
         let picked = try ViewsOracle.run(["pick", folder.path] + shards)
