@@ -8,7 +8,7 @@ describes them. The graphs are run by ONNX Runtime on this machine's CPU, in fp3
 becomes the probe: every device that later loads the package has to answer the same. Whether the graphs are
 right is not known here: look at `bolster embed` or `bolster caption`. --texts names a file of sixteen lines
 with the tokens that the model's own tokenizer gives, as JSON: {"text": "a dog", "ids": [49406, …]}; without
-it, CLIP's tokenizer is taken from open_clip, and SentencePiece from its Python package.
+it, CLIP's tokenizer is taken from open_clip, SentencePiece and Hugging Face's from their Python packages.
 """
 
 import argparse
@@ -58,14 +58,19 @@ def clip_rows(folder, text):
     return tokenizer(TEXTS, context_length=text["context_length"]).numpy()
 
 
-def piece_rows(folder, text):
+def other_rows(folder, text):
+    """Rows of the other tokenizers over the package's own vocabulary."""
     import openclip_text
-    import sentencepiece
     from open_clip.tokenizer import get_clean_fn
 
-    processor = sentencepiece.SentencePieceProcessor(model_file=str(folder / text["model"]))
+    if text["tokenizer"] == "sentencepiece":
+        import sentencepiece
+
+        encode = sentencepiece.SentencePieceProcessor(model_file=str(folder / text["model"])).encode
+    else:
+        encode = openclip_text.words_encoder(folder, text)
     clean = get_clean_fn(text["clean"])
-    rows = [openclip_text.rows(processor, text, clean(words), text["context_length"]) for words in TEXTS]
+    rows = [openclip_text.row(encode, text, clean(words), text["context_length"]) for words in TEXTS]
     return np.array(rows, dtype=np.int64)
 
 
@@ -82,7 +87,7 @@ def teacher_probe(folder, description, file):
         texts, ids = given_rows(file, text["context_length"])
     else:
         texts = TEXTS
-        ids = (clip_rows if text["tokenizer"] == "clip_bpe" else piece_rows)(folder, text)
+        ids = (clip_rows if text["tokenizer"] == "clip_bpe" else other_rows)(folder, text)
     return {
         "pixels": images,
         "image_embedding": session(folder, "image.onnx").run(None, {"pixels": images})[0],

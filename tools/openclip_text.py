@@ -1,8 +1,9 @@
 """Tokenizers of OpenCLIP models as files of a model package, proved against open_clip's own.
 
-CLIP's byte-pair tokenizer becomes vocab.json and merges.txt; a Hugging Face tokenizer that is SentencePiece
-underneath (SigLIP's, SigLIP 2's) becomes one spiece.model, which is looked for beside the tokenizer or, where
-only tokenizer.json is published, rebuilt from it. ModelPackage.md says what a reader does with them.
+CLIP's byte-pair tokenizer becomes vocab.json and merges.txt, and so do RoBERTa's; BERT's becomes vocab.txt; a
+Hugging Face tokenizer that is SentencePiece underneath (SigLIP's, SigLIP 2's) becomes one spiece.model, which
+is looked for beside the tokenizer or, where only tokenizer.json is published, rebuilt from it. ModelPackage.md
+says what a reader does with them.
 """
 
 import base64
@@ -31,9 +32,9 @@ PROBE_TEXTS = [
     " ".join(["many"] * 200),
     "e\u0301 combining and \u212b ngstr\u00f6m",
 ]
-WORDS_ADVICE = (
-    ". Bolster reads CLIP's own tokenizer and SentencePiece's, and a model is bound to its tokenizer: choose "
-    "one whose text_cfg names none or a SentencePiece one, as nearly all of open_clip.list_pretrained() do")
+ADVICE = (
+    ". Bolster reads CLIP's own tokenizer, SentencePiece's, BERT's and RoBERTa's, and a model is bound to its "
+    "tokenizer: choose one that has one of these, as all of open_clip.list_pretrained() do")
 CLEANINGS = {f"_clean_{name}": name for name in ("lower", "whitespace", "canonicalize")}
 
 
@@ -44,6 +45,11 @@ def write_tokenizer(tokenizer, out):
     clean = CLEANINGS[cleaning.__name__]
     if isinstance(tokenizer, SimpleTokenizer):
         return write_byte_pairs(tokenizer, clean, out)
+    inner = getattr(tokenizer, "tokenizer", None)
+    if inner is None or not hasattr(inner, "backend_tokenizer"):
+        sys.exit(f"{type(inner or tokenizer).__name__} is no tokenizer that can be exported{ADVICE}")
+    if tokenizer_kind(inner) in ("WordPiece", "ByteLevel"):
+        return write_words(tokenizer, clean, out)
     return write_sentence_piece(tokenizer, clean, out)
 
 
@@ -64,28 +70,145 @@ def write_byte_pairs(tokenizer, clean, out):
     return keys, ["vocab.json", "merges.txt"]
 
 
-def refuse_words(tokenizer):
-    """Stops where a tokenizer's rows are not a start token, SentencePiece's pieces and an end token."""
-    inner = getattr(tokenizer, "tokenizer", None)
-    kinds = "neither CLIP's tokenizer nor a SentencePiece one"
-    if getattr(tokenizer, "tokenizer_mode", ""):
-        sys.exit(f"the tokenizer's mode \"{tokenizer.tokenizer_mode}\" is not exported{WORDS_ADVICE}")
-    if inner is None or not hasattr(inner, "backend_tokenizer"):
-        sys.exit(f"{type(inner or tokenizer).__name__} is {kinds}{WORDS_ADVICE}")
-    if tokenizer_kind(inner) not in ("Unigram", "BPE") or inner.eos_token_id is None:
-        sys.exit(f"{type(inner).__name__} ({tokenizer_kind(inner)}) is {kinds}{WORDS_ADVICE}")
-
-
 def tokenizer_kind(inner):
-    """What a Hugging Face tokenizer is underneath: Unigram, BPE, WordPiece…"""
-    return json.loads(inner.backend_tokenizer.to_str())["model"]["type"]
+    """What a Hugging Face tokenizer is underneath: Unigram, BPE, ByteLevel (byte pairs of bytes), WordPiece…"""
+    description = json.loads(inner.backend_tokenizer.to_str())
+    kind = description["model"]["type"]
+    before = (description["pre_tokenizer"] or {}).get("type")
+    return "ByteLevel" if kind == "BPE" and before == "ByteLevel" else kind
+
+
+def write_words(tokenizer, clean, out):
+    """BERT's WordPiece, or byte pairs of bytes as RoBERTa has them."""
+    inner = tokenizer.tokenizer
+    description = json.loads(inner.backend_tokenizer.to_str())
+    keys = {
+        "vocab_size": len(inner), "start": inner.cls_token_id, "end": inner.sep_token_id,
+        "pad": inner.pad_token_id, "clean": clean, **special_tokens(description),
+    }
+    mode = getattr(tokenizer, "tokenizer_mode", "")
+    if mode == "clips":
+        keys.update(start=inner.bos_token_id, end=inner.eos_token_id, last=inner.cls_token_id)
+    elif mode:
+        sys.exit(f"the tokenizer's mode \"{mode}\" is not exported{ADVICE}")
+    elif getattr(tokenizer, "strip_sep_token", False):
+        # OpenCLIP replaces the separator by 0 wherever it stands.
+        keys["end"] = 0
+        keys["special"] = {
+            text: 0 if number == inner.sep_token_id else number for text, number in keys["special"].items()}
+    missing = [key for key in ("start", "end", "pad") if keys[key] is None]
+    if missing:
+        sys.exit(f"the tokenizer has no {missing[0]} token{ADVICE}")
+    vocabulary = description["model"]["vocab"]
+    if description["model"]["type"] == "WordPiece":
+        keys.update(word_piece_keys(description))
+        spelt = [piece for piece, _ in sorted(vocabulary.items(), key=lambda item: item[1])]
+        if sorted(vocabulary.values()) != list(range(len(spelt))) or any("\n" in piece for piece in spelt):
+            sys.exit("the vocabulary's numbers have gaps, or a token spans lines: no vocab.txt holds that")
+        # Written as bytes: Python would take other line breaks, which tokens have, for ends of lines.
+        (out / "vocab.txt").write_bytes("".join(piece + "\n" for piece in spelt).encode())
+        files = ["vocab.txt"]
+    else:
+        keys.update(byte_level_keys(description))
+        text = json.dumps(vocabulary, ensure_ascii=False, indent=0)
+        (out / "vocab.json").write_text(text + "\n", encoding="utf-8")
+        pairs = [merge.split(" ") if isinstance(merge, str) else merge for merge in description["model"]["merges"]]
+        merges = "".join(f"{left} {right}\n" for left, right in pairs)
+        (out / "merges.txt").write_text(merges, encoding="utf-8")
+        files = ["vocab.json", "merges.txt"]
+    other = difference(tokenizer, keys, words_encoder(out, keys), clean)
+    if other is not None:
+        sys.exit(f"\"{other[0]}\" becomes {other[1]}… here, {other[2]}… in open_clip: no package")
+    return keys, files
+
+
+def special_tokens(description):
+    """The `special` keys: texts that are one token wherever they stand."""
+    special, strip_left = {}, []
+    for token in description["added_tokens"]:
+        text = token["content"]
+        if token["rstrip"] or token["single_word"] or token["normalized"] and description["normalizer"]:
+            sys.exit(f"the token \"{text}\" is looked for in a way that is not exported{ADVICE}")
+        special[text] = token["id"]
+        if token["lstrip"]:
+            strip_left.append(text)
+    return {"special": special, **({"special_strip_left": strip_left} if strip_left else {})}
+
+
+def word_piece_keys(description):
+    model, normalizer, cut = (description[key] or {} for key in ("model", "normalizer", "pre_tokenizer"))
+    usual = {
+        "normalizer": (normalizer.get("type"), "BertNormalizer"),
+        "pre-tokenizer": (cut.get("type"), "BertPreTokenizer"),
+        "clean_text": (normalizer.get("clean_text"), True),
+        "handle_chinese_chars": (normalizer.get("handle_chinese_chars"), True),
+        "continuing_subword_prefix": (model["continuing_subword_prefix"], "##"),
+        "max_input_chars_per_word": (model["max_input_chars_per_word"], 100),
+    }
+    for key, (found, expected) in usual.items():
+        if found != expected:
+            sys.exit(f"the tokenizer's {key} is {found}; only BERT's, {expected}, is exported{ADVICE}")
+    accents = normalizer["strip_accents"]
+    return {
+        "tokenizer": "wordpiece", "vocabulary": "vocab.txt", "unknown": model["vocab"][model["unk_token"]],
+        "lowercase": normalizer["lowercase"],
+        "strip_accents": normalizer["lowercase"] if accents is None else accents,
+    }
+
+
+def byte_level_keys(description):
+    cut, model = description["pre_tokenizer"], description["model"]
+    usual = {
+        "normalizer": (description["normalizer"], None),
+        "add_prefix_space": (cut["add_prefix_space"], False),
+        "use_regex": (cut.get("use_regex", True), True),
+        "ignore_merges": (model.get("ignore_merges", False), False),
+        "continuing_subword_prefix": (model["continuing_subword_prefix"] or "", ""),
+        "end_of_word_suffix": (model["end_of_word_suffix"] or "", ""),
+    }
+    for key, (found, expected) in usual.items():
+        if found != expected:
+            sys.exit(f"the tokenizer's {key} is {found}; only RoBERTa's, {expected}, is exported{ADVICE}")
+    return {"tokenizer": "byte_level_bpe", "vocabulary": "vocab.json", "merges": "merges.txt"}
+
+
+def words_encoder(folder, keys):
+    """What gives a cleaned text's tokens by a package's own vocabulary, as Hugging Face's `tokenizers` read it."""
+    from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
+
+    if keys["tokenizer"] == "wordpiece":
+        spelt = (folder / keys["vocabulary"]).read_bytes().decode().split("\n")[:-1]
+        vocabulary = {piece: number for number, piece in enumerate(spelt)}
+        encoder = Tokenizer(models.WordPiece(vocabulary, unk_token=spelt[keys["unknown"]]))
+        encoder.normalizer = normalizers.BertNormalizer(
+            lowercase=keys["lowercase"], strip_accents=keys["strip_accents"])
+        encoder.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    else:
+        vocabulary = json.loads((folder / keys["vocabulary"]).read_text(encoding="utf-8"))
+        lines = (folder / keys["merges"]).read_text(encoding="utf-8").splitlines()
+        encoder = Tokenizer(models.BPE(vocabulary, [tuple(line.split(" ")) for line in lines]))
+        encoder.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    special = keys.get("special", {})
+    encoder.add_special_tokens([
+        AddedToken(text, normalized=False, lstrip=text in keys.get("special_strip_left", []))
+        for text in special])
+
+    def encode(text):
+        encoded = encoder.encode(text, add_special_tokens=False)
+        return [special.get(token, number) for token, number in zip(encoded.tokens, encoded.ids)]
+
+    return encode
 
 
 def write_sentence_piece(tokenizer, clean, out):
-    refuse_words(tokenizer)
+    import sentencepiece
     from sentencepiece import sentencepiece_model_pb2 as schema
 
     inner = tokenizer.tokenizer
+    if getattr(tokenizer, "tokenizer_mode", ""):
+        sys.exit(f"the tokenizer's mode \"{tokenizer.tokenizer_mode}\" is not exported{ADVICE}")
+    if tokenizer_kind(inner) not in ("Unigram", "BPE") or inner.eos_token_id is None:
+        sys.exit(f"{type(inner).__name__} ({tokenizer_kind(inner)}) is no tokenizer of these kinds{ADVICE}")
     keys = {
         "tokenizer": "sentencepiece", "vocab_size": len(inner), "end": inner.eos_token_id,
         "pad": inner.pad_token_id, "model": "spiece.model", "clean": clean,
@@ -101,7 +224,8 @@ def write_sentence_piece(tokenizer, clean, out):
     # XLM-RoBERTa's tokenizers number the pieces of their file anew: tokenizer.json is tried where it differs.
     for proto in (*models, None):
         model = serialized(proto or rebuilt(description, inner, schema), description)
-        other = difference(tokenizer, keys, model, clean)
+        processor = sentencepiece.SentencePieceProcessor(model_proto=model)
+        other = difference(tokenizer, keys, processor.encode, clean)
         if other is None:
             break
     else:
@@ -116,24 +240,22 @@ def serialized(proto, description):
     return proto.SerializeToString()
 
 
-def difference(tokenizer, keys, model, clean):
+def difference(tokenizer, keys, encode, clean):
     """The first text, with both rows' beginnings, whose row is not open_clip's; None where all are."""
-    import sentencepiece
-
-    processor = sentencepiece.SentencePieceProcessor(model_proto=model)
     for text in PROBE_TEXTS:
-        ours = rows(processor, keys, get_clean_fn(clean)(text), tokenizer.context_length)
+        ours = row(encode, keys, get_clean_fn(clean)(text), tokenizer.context_length)
         theirs = tokenizer([text])[0].tolist()
         if ours != theirs:
             return text, ours[:12], theirs[:12]
     return None
 
 
-def rows(processor, keys, text, length):
-    """A cleaned text's input row: its pieces, cut so that the end token stays, and padding."""
+def row(encode, keys, text, length):
+    """A cleaned text's input row: its tokens, cut so that the end token stays, and padding."""
     start = [keys["start"]] if "start" in keys else []
-    ids = start + processor.encode(text)[: length - 1 - len(start)] + [keys["end"]]
-    return ids + [keys["pad"]] * (length - len(ids))
+    last = [keys["last"]] if "last" in keys else []
+    ids = start + encode(text)[: length - 1 - len(start) - len(last)] + [keys["end"]]
+    return ids + [keys["pad"]] * (length - len(ids) - len(last)) + last
 
 
 def rebuilt(description, inner, schema):
@@ -159,7 +281,7 @@ def rebuilt(description, inner, schema):
         # Gemma's tokenizer marks words when it normalizes, NLLB's when it cuts them.
         steps = description["normalizer"], description["pre_tokenizer"]
         if "\u2581" not in json.dumps(steps, ensure_ascii=False):
-            sys.exit(f"tokenizer.json holds byte pairs of another kind than SentencePiece's{WORDS_ADVICE}")
+            sys.exit(f"tokenizer.json holds byte pairs of another kind than SentencePiece's or RoBERTa's{ADVICE}")
     control = {token["id"] for token in description["added_tokens"] if token["special"]}
     types = schema.ModelProto.SentencePiece
     if trainer.byte_fallback:

@@ -2,33 +2,27 @@
 ///
 /// A text is cleaned, cut into words (letters; one digit; other signs; English contractions; the two
 /// special tokens), each word's UTF-8 bytes become symbols, the last one marked as a word's end, and
-/// neighbouring symbols are merged in the order that the merge list was learnt (Sennrich, Haddow and Birch,
-/// "Neural Machine Translation of Rare Words with Subword Units", ACL 2016).
+/// neighbouring symbols are merged.
 package struct CLIPTokenizer: Sendable {
     static let startText = "<start_of_text>"
     static let endText = "<end_of_text>"
 
-    private struct Merge: Sendable {
-        let rank: Int32
-        let symbol: Int32
-    }
-
     package let start: Int
-    package let end: Int
-    package let pad: Int
-    package let contextLength: Int
+    private let frame: TextRow
     private let cleaning: TextCleaning
     /// Token of each byte inside a word, and of each byte that ends one.
     private let inner: [Int32]
     private let final: [Int32]
-    /// Keyed by left symbol << 32 | right symbol.
-    private let merges: [UInt64: Merge]
+    private let merges: BytePairMerges
     /// Bytes of each token; the mark of a word's end as its four letters `</w>`.
     private let bytes: [[UInt8]]
 
+    package var end: Int { frame.end }
+    package var pad: Int { frame.pad }
+
     /// Reads the package's vocabulary and merge list.
     package init(_ package: ModelPackage) throws(InferenceError) {
-        guard case .bytePairs(let start, let vocabulary, let merges) = package.text.tokenizer else {
+        guard case .bytePairs(let vocabulary, let merges) = package.text.tokenizer else {
             throw InferenceError(
                 .packageInvalid, "\(package.directory) has no CLIP vocabulary, which a captioner needs",
                 file: package.directory)
@@ -36,13 +30,13 @@ package struct CLIPTokenizer: Sendable {
         let limit = 1 << 28
         let (words, pairs) = (package.path(vocabulary), package.path(merges))
         try self.init(
-            text: package.text, start: start, vocabularyFile: words,
+            text: package.text, vocabularyFile: words,
             vocabulary: try PackageFile.bytes(of: words, atMost: limit), mergesFile: pairs,
             merges: try PackageFile.bytes(of: pairs, atMost: limit))
     }
 
     init(
-        text: ModelPackage.Text, start: Int, vocabularyFile: String, vocabulary: [UInt8],
+        text: ModelPackage.Text, vocabularyFile: String, vocabulary: [UInt8],
         mergesFile: String, merges mergesBytes: [UInt8]
     ) throws(InferenceError) {
         let keys = try JSONObject(file: vocabularyFile, bytes: vocabulary)
@@ -62,11 +56,11 @@ package struct CLIPTokenizer: Sendable {
         }
         let startID = try id(Self.startText)
         let endID = try id(Self.endText)
-        guard Int(startID) == start, Int(endID) == text.end else {
+        guard Int(startID) == text.row.start, Int(endID) == text.row.end else {
             throw InferenceError(
                 .packageInvalid,
                 "\(vocabularyFile) has \(Self.startText) = \(startID) and \(Self.endText) = \(endID); "
-                    + "model.json says \(start) and \(text.end)", file: vocabularyFile)
+                    + "model.json says \(text.row.start ?? -1) and \(text.row.end)", file: vocabularyFile)
         }
         var inner: [Int32] = []
         var final: [Int32] = []
@@ -78,35 +72,10 @@ package struct CLIPTokenizer: Sendable {
         self.inner = inner
         self.final = final
         self.bytes = bytes
-        self.merges = try Self.merges(mergesBytes, file: mergesFile, ids: ids)
-        self.start = start
-        end = text.end
-        pad = text.pad
-        contextLength = text.contextLength
+        merges = try BytePairMerges(mergesBytes, file: mergesFile, ids: ids)
+        start = Int(startID)
+        frame = text.row
         cleaning = text.cleaning
-    }
-
-    private static func merges(
-        _ bytes: [UInt8], file: String, ids: [String: Int32]
-    ) throws(InferenceError) -> [UInt64: Merge] {
-        var merges: [UInt64: Merge] = [:]
-        var rank: Int32 = 0
-        for line in bytes.split(separator: UInt8(ascii: "\n")) {
-            let parts = line.split(separator: UInt8(ascii: " ")).map { String(decoding: $0, as: UTF8.self) }
-            guard parts.count == 2, let left = ids[parts[0]], let right = ids[parts[1]],
-                let symbol = ids[parts[0] + parts[1]]
-            else {
-                throw InferenceError(
-                    .packageInvalid,
-                    "\(file), line \(rank + 1): \"\(String(decoding: line, as: UTF8.self))\"; expected two "
-                        + "tokens of the vocabulary whose joined text is one too", file: file)
-            }
-            let key = pair(left, right)
-            // Of equal lines the last one counts, as in a Python dictionary.
-            merges[key] = Merge(rank: rank, symbol: symbol)
-            rank += 1
-        }
-        return merges
     }
 
     /// Tokens of a text, without start, end and padding.
@@ -126,17 +95,8 @@ package struct CLIPTokenizer: Sendable {
         return tokens
     }
 
-    /// The model's input row for a text: start, tokens, end, padding; `contextLength` numbers. A text
-    /// that is too long is cut, its end token kept.
-    package func row(_ text: String) -> [Int64] {
-        let tokens = encode(text)
-        var row = [Int64](repeating: Int64(pad), count: contextLength)
-        row[0] = Int64(start)
-        let kept = min(tokens.count, contextLength - 2)
-        for index in 0..<kept { row[index + 1] = Int64(tokens[index]) }
-        row[kept + 1] = Int64(end)
-        return row
-    }
+    /// The model's input row for a text; `contextLength` numbers.
+    package func row(_ text: String) -> [Int64] { frame.filled(encode(text)) }
 
     /// The text of tokens: their bytes as UTF-8, damaged sequences as U+FFFD, a word's end as a space.
     package func decode(_ tokens: some Sequence<Int>) -> String {
@@ -166,68 +126,6 @@ package struct CLIPTokenizer: Sendable {
         for scalar in word { utf8.append(contentsOf: UTF8.encode(scalar)!) }
         for byte in utf8.dropLast() { symbols.append(inner[Int(byte)]) }
         symbols.append(final[Int(utf8[utf8.count - 1])])
-        while symbols.count > 1 {
-            var best: (merge: Merge, left: Int32, right: Int32)?
-            for index in 1..<symbols.count {
-                guard let merge = merges[Self.pair(symbols[index - 1], symbols[index])] else { continue }
-                if best == nil || merge.rank < best!.merge.rank {
-                    best = (merge, symbols[index - 1], symbols[index])
-                }
-            }
-            guard let best else { break }
-            var write = 0
-            var read = 0
-            while read < symbols.count {
-                if read + 1 < symbols.count, symbols[read] == best.left, symbols[read + 1] == best.right {
-                    symbols[write] = best.merge.symbol
-                    read += 2
-                } else {
-                    symbols[write] = symbols[read]
-                    read += 1
-                }
-                write += 1
-            }
-            symbols.removeLast(symbols.count - write)
-        }
-        tokens.append(contentsOf: symbols.map { Int($0) })
-    }
-
-    private static func pair(_ left: Int32, _ right: Int32) -> UInt64 {
-        UInt64(UInt32(bitPattern: left)) << 32 | UInt64(UInt32(bitPattern: right))
-    }
-}
-
-/// CLIP's (GPT-2's) writing of bytes as visible characters: bytes that are visible in Latin-1 stand for
-/// themselves, the others for U+0100 onwards in their order.
-enum ByteAlphabet {
-    private static let scalars: [Unicode.Scalar] = {
-        var next: UInt16 = 0x100
-        return (UInt8.min...UInt8.max).map { byte in
-            switch byte {
-            case 0x21...0x7E, 0xA1...0xAC, 0xAE...0xFF: return Unicode.Scalar(byte)
-            default:
-                defer { next += 1 }
-                guard let scalar = Unicode.Scalar(next) else { preconditionFailure("U+\(next) is a letter") }
-                return scalar
-            }
-        }
-    }()
-
-    private static let values: [Unicode.Scalar: UInt8] = {
-        var values: [Unicode.Scalar: UInt8] = [:]
-        for (value, scalar) in scalars.enumerated() { values[scalar] = UInt8(value) }
-        return values
-    }()
-
-    static func scalar(of byte: UInt8) -> Unicode.Scalar { scalars[Int(byte)] }
-
-    /// Nil where a character is none of the alphabet.
-    static func bytes(of token: String) -> [UInt8]? {
-        var bytes: [UInt8] = []
-        for scalar in token.unicodeScalars {
-            guard let byte = values[scalar] else { return nil }
-            bytes.append(byte)
-        }
-        return bytes
+        tokens.append(contentsOf: merges.merged(symbols).map { Int($0) })
     }
 }

@@ -91,6 +91,21 @@ struct JSONObject {
         return text
     }
 
+    func texts(_ key: String) throws(InferenceError) -> [String] {
+        guard case .list(let list) = try value(key) else { throw wrong(key, "a list of strings") }
+        var texts: [String] = []
+        for element in list {
+            guard case .text(let text) = element else { throw wrong(key, "a list of strings") }
+            texts.append(text)
+        }
+        return texts
+    }
+
+    func bool(_ key: String) throws(InferenceError) -> Bool {
+        guard case .bool(let value) = try value(key) else { throw wrong(key, "true or false") }
+        return value
+    }
+
     func integer(_ key: String, in range: ClosedRange<Int>) throws(InferenceError) -> Int {
         guard case .integer(let number) = try value(key), range.contains(number) else {
             throw wrong(key, "a whole number from \(range.lowerBound) to \(range.upperBound)")

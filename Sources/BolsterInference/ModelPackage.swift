@@ -54,24 +54,27 @@ package struct ModelPackage: Sendable {
 
     /// How a text becomes tokens; the values are file names inside the package.
     package enum Tokenizer: Sendable, Equatable {
-        /// CLIP's byte pairs, between a start and an end token.
-        case bytePairs(start: Int, vocabulary: String, merges: String)
-        /// A SentencePiece model, with an end token, and a start token where there is one.
-        case sentencePiece(start: Int?, model: String)
+        /// CLIP's byte pairs, which mark a word's end.
+        case bytePairs(vocabulary: String, merges: String)
+        /// GPT-2's and RoBERTa's byte pairs, which keep the space before a word.
+        case byteLevelPairs(vocabulary: String, merges: String, special: SpecialTokens)
+        /// BERT's words in pieces.
+        case wordPiece(vocabulary: String, unknown: Int, rules: BERTNormalization, special: SpecialTokens)
+        case sentencePiece(model: String)
 
         var files: [String] {
             switch self {
-            case .bytePairs(_, let vocabulary, let merges): [vocabulary, merges]
-            case .sentencePiece(_, let model): [model]
+            case .bytePairs(let vocabulary, let merges), .byteLevelPairs(let vocabulary, let merges, _):
+                [vocabulary, merges]
+            case .wordPiece(let vocabulary, _, _, _): [vocabulary]
+            case .sentencePiece(let model): [model]
             }
         }
     }
 
     package struct Text: Sendable, Equatable {
-        package let contextLength: Int
+        package let row: TextRow
         package let vocabularySize: Int
-        package let end: Int
-        package let pad: Int
         package let tokenizer: Tokenizer
         package let cleaning: TextCleaning
     }
@@ -110,7 +113,7 @@ package struct ModelPackage: Sendable {
     package var std: [Double] { image.std }
     package var interpolation: Interpolation { image.interpolation }
     package var resizeMode: ResizeMode { image.resizeMode }
-    package var contextLength: Int { text.contextLength }
+    package var contextLength: Int { text.row.length }
 
     /// Path of a file of the package.
     package func path(_ file: String) -> String { directory + "/" + file }
@@ -198,27 +201,48 @@ extension ModelPackage {
 
     private static func text(_ keys: JSONObject) throws(InferenceError) -> Text {
         let kind = try keys.choice("tokenizer", TokenizerKind.self)
-        let size = try keys.integer("vocab_size", in: (kind == .clipBPE ? 514 : 3)...4_000_000)
+        let size = try keys.integer("vocab_size", in: kind.smallestVocabulary...4_000_000)
+        func number(_ key: String) throws(InferenceError) -> Int { try keys.integer(key, in: 0...size - 1) }
         let tokenizer: Tokenizer =
             switch kind {
             case .clipBPE:
-                .bytePairs(
-                    start: try keys.integer("start", in: 0...size - 1),
-                    vocabulary: try keys.text("vocabulary"), merges: try keys.text("merges"))
+                .bytePairs(vocabulary: try keys.text("vocabulary"), merges: try keys.text("merges"))
+            case .byteLevelBPE:
+                .byteLevelPairs(
+                    vocabulary: try keys.text("vocabulary"), merges: try keys.text("merges"),
+                    special: try SpecialTokens(keys, vocabularySize: size))
+            case .wordPiece:
+                .wordPiece(
+                    vocabulary: try keys.text("vocabulary"), unknown: try number("unknown"),
+                    rules: try BERTNormalization(keys),
+                    special: try SpecialTokens(keys, vocabularySize: size))
             case .sentencePiece:
-                .sentencePiece(
-                    start: keys.has("start") ? try keys.integer("start", in: 0...size - 1) : nil,
-                    model: try keys.text("model"))
+                .sentencePiece(model: try keys.text("model"))
             }
+        let row = TextRow(
+            start: kind == .clipBPE || keys.has("start") ? try number("start") : nil,
+            end: try number("end"), pad: try number("pad"),
+            last: keys.has("last") ? try number("last") : nil,
+            length: try keys.integer("context_length", in: 3...4096))
         return Text(
-            contextLength: try keys.integer("context_length", in: 3...4096), vocabularySize: size,
-            end: try keys.integer("end", in: 0...size - 1), pad: try keys.integer("pad", in: 0...size - 1),
-            tokenizer: tokenizer, cleaning: try keys.choice("clean", TextCleaning.self))
+            row: row, vocabularySize: size, tokenizer: tokenizer,
+            cleaning: try keys.choice("clean", TextCleaning.self))
     }
 
     private enum TokenizerKind: String, CaseIterable {
         case clipBPE = "clip_bpe"
+        case byteLevelBPE = "byte_level_bpe"
+        case wordPiece = "wordpiece"
         case sentencePiece = "sentencepiece"
+
+        var smallestVocabulary: Int {
+            switch self {
+            // Every byte inside a word, every byte that ends one, start and end.
+            case .clipBPE: 514
+            case .byteLevelBPE: 258
+            case .wordPiece, .sentencePiece: 3
+            }
+        }
     }
 
     private static func captioner(_ keys: JSONObject) throws(InferenceError) -> CaptionerShape {

@@ -114,6 +114,6 @@ struct CaptionerProbe {
     func greedyText(_ index: Int, _ text: ModelPackage.Text) -> [Int] {
         let length = greedyIDs.count / Self.count
         return greedyIDs[index * length..<(index + 1) * length].map { Int($0) }
-            .prefix { $0 != text.end && $0 != text.pad }
+            .prefix { $0 != text.row.end && $0 != text.row.pad }
     }
 }

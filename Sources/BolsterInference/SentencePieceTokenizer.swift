@@ -7,10 +7,7 @@ import CSentencePiece
 ///
 ///     "A red  apple!" ─► cleaned "a red apple" ─► pieces ─► 262 1250 8741 │ 1 │ 1 1 1 …
 package final class SentencePieceTokenizer: Sendable {
-    package let start: Int?
-    package let end: Int
-    package let pad: Int
-    package let contextLength: Int
+    private let frame: TextRow
     private let cleaning: TextCleaning
     private let file: String
     /// Only read after `init`; the library allows that from several threads.
@@ -18,19 +15,17 @@ package final class SentencePieceTokenizer: Sendable {
 
     /// Opens the package's model file.
     package convenience init(_ package: ModelPackage) throws(InferenceError) {
-        guard case .sentencePiece(let start, let name) = package.text.tokenizer else {
+        guard case .sentencePiece(let name) = package.text.tokenizer else {
             throw InferenceError(
                 .packageInvalid, "\(package.directory) has no SentencePiece model", file: package.directory)
         }
         let file = package.path(name)
         try self.init(
-            text: package.text, start: start, file: file,
+            text: package.text, file: file,
             bytes: try PackageFile.bytes(of: file, atMost: 1 << 28))
     }
 
-    init(
-        text: ModelPackage.Text, start: Int? = nil, file: String, bytes: [UInt8]
-    ) throws(InferenceError) {
+    init(text: ModelPackage.Text, file: String, bytes: [UInt8]) throws(InferenceError) {
         var detail = [CChar](repeating: 0, count: 512)
         let opened = bytes.withUnsafeBytes {
             piece_model_open($0.baseAddress, $0.count, &detail, detail.count)
@@ -41,28 +36,23 @@ package final class SentencePieceTokenizer: Sendable {
         }
         model = opened
         self.file = file
-        self.start = start
-        end = text.end
-        pad = text.pad
-        contextLength = text.contextLength
+        frame = text.row
         cleaning = text.cleaning
         let size = Int(piece_model_size(opened))
-        guard size <= text.vocabularySize, end < size else {
+        guard size <= text.vocabularySize, frame.end < size else {
             throw InferenceError(
                 .packageInvalid,
-                "\(file) has \(size) pieces; model.json says \(text.vocabularySize), \(end) being the end",
+                "\(file) has \(size) pieces; model.json says \(text.vocabularySize), \(frame.end) being the end",
                 file: file)
         }
     }
 
     deinit { piece_model_close(model) }
 
-    /// The model's input row for a text: start token where there is one, tokens, end, padding;
-    /// `contextLength` numbers. A text that is too long is cut, its end token kept.
+    /// The model's input row for a text; `contextLength` numbers.
     package func row(_ text: String) -> [Int64] {
         let cleaned = Array(cleaning.clean(text).utf8)
-        let first = start == nil ? 0 : 1
-        var ids = [Int32](repeating: 0, count: contextLength - 1 - first)
+        var ids = [Int32](repeating: 0, count: frame.room)
         var detail = [CChar](repeating: 0, count: 512)
         let count = cleaned.withUnsafeBufferPointer { utf8 in
             utf8.withMemoryRebound(to: CChar.self) { letters in
@@ -72,36 +62,10 @@ package final class SentencePieceTokenizer: Sendable {
         }
         // The library encodes any text; what it can refuse is a model that was never loaded.
         precondition(count >= 0, "\(file): \(Self.words(detail))")
-        let kept = min(Int(count), ids.count)
-        var row = [Int64](repeating: Int64(pad), count: contextLength)
-        if let start { row[0] = Int64(start) }
-        for index in 0..<kept { row[first + index] = Int64(ids[index]) }
-        row[first + kept] = Int64(end)
-        return row
+        return frame.filled(ids.prefix(Int(count)).map { Int($0) })
     }
 
     private static func words(_ detail: [CChar]) -> String {
         String(decoding: detail.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
-}
-
-/// What turns a text into a teacher's input row.
-enum TextTokenizer: Sendable {
-    case bytePairs(CLIPTokenizer)
-    case sentencePiece(SentencePieceTokenizer)
-
-    init(_ package: ModelPackage) throws(InferenceError) {
-        switch package.text.tokenizer {
-        case .bytePairs: self = .bytePairs(try CLIPTokenizer(package))
-        case .sentencePiece: self = .sentencePiece(try SentencePieceTokenizer(package))
-        }
-    }
-
-    /// `contextLength` token numbers.
-    func row(_ text: String) -> [Int64] {
-        switch self {
-        case .bytePairs(let tokenizer): tokenizer.row(text)
-        case .sentencePiece(let tokenizer): tokenizer.row(text)
-        }
     }
 }

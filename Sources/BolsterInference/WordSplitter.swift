@@ -52,7 +52,7 @@ struct WordSplitter: Sequence, IteratorProtocol {
         }
     }
 
-    private static func isLetter(_ scalar: Unicode.Scalar) -> Bool {
+    static func isLetter(_ scalar: Unicode.Scalar) -> Bool {
         if scalar.isASCII { return (0x61...0x7A).contains(scalar.value | 0x20) }
         switch scalar.properties.generalCategory {
         case .uppercaseLetter, .lowercaseLetter, .titlecaseLetter, .modifierLetter, .otherLetter: return true
@@ -74,7 +74,7 @@ struct WordSplitter: Sequence, IteratorProtocol {
         0x1246F...0x1246F, 0x12475...0x1247F, 0x12550...0x12686,
     ]
 
-    private static func isNumber(_ scalar: Unicode.Scalar) -> Bool {
+    static func isNumber(_ scalar: Unicode.Scalar) -> Bool {
         if scalar.isASCII { return (0x30...0x39).contains(scalar.value) }
         switch scalar.properties.generalCategory {
         case .decimalNumber, .letterNumber, .otherNumber: return true

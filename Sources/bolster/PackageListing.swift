@@ -35,11 +35,13 @@ struct PackageListing {
         let tokenizer =
             switch text.tokenizer {
             case .bytePairs: "CLIP's byte pairs"
+            case .byteLevelPairs: "RoBERTa's byte pairs"
+            case .wordPiece: "WordPiece"
             case .sentencePiece: "SentencePiece"
             }
         line(
             "text",
-            "\(tokenizer), \(text.vocabularySize) tokens, \(text.contextLength) in a text, cleaning "
+            "\(tokenizer), \(text.vocabularySize) tokens, \(text.row.length) in a text, cleaning "
                 + text.cleaning.rawValue)
         guard let shape = package.captioner else {
             return line("vectors", "\(package.embeddingWidth) numbers each")

@@ -16,7 +16,7 @@ import Testing
 
     @Test(
         "A model exported from open_clip passes its probe", .enabled(if: TestModels.canGenerate),
-        arguments: ["teacher", "teacher-half", "siglip", "roberta"])
+        arguments: ["teacher", "teacher-half", "siglip", "clipa", "xlm-roberta", "roberta"])
     func generatedProbe(name: String) throws {
         let runtime = try #require(TestModels.runtime)
         let teacher = try Teacher(try TestModels.package(name), runtime: runtime, device: .cpu, threads: 2)

@@ -19,8 +19,8 @@ enum TestModels {
     static let hasRuntime = runtime != nil
     static let canGenerate = hasRuntime && PythonOracle.hasExporter
 
-    /// Folder with `teacher`, `captioner`, both again with `-half`, `siglip`, `roberta`, and
-    /// `reference.npz`.
+    /// Folder with `teacher`, `captioner`, both again with `-half`, `siglip`, `clipa`, `xlm-roberta`,
+    /// `roberta`, and `reference.npz`.
     static let generated: Result<String, any Error> = Result {
         var hasher = SHA256Hasher()
         let here = Python.checkout.appendingPathComponent("Tests/BolsterInferenceTests")

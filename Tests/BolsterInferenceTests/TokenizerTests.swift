@@ -25,11 +25,11 @@ import Testing
             """
         let vocabulary = try Python.ask(program, [Int](), as: Vocabulary.self)
         let text = ModelPackage.Text(
-            contextLength: 77, vocabularySize: vocabulary.vocab.count, end: vocabulary.end, pad: 0,
-            tokenizer: .bytePairs(start: vocabulary.start, vocabulary: "vocab.json", merges: "merges.txt"),
-            cleaning: .lower)
+            row: TextRow(start: vocabulary.start, end: vocabulary.end, pad: 0, length: 77),
+            vocabularySize: vocabulary.vocab.count,
+            tokenizer: .bytePairs(vocabulary: "vocab.json", merges: "merges.txt"), cleaning: .lower)
         return try CLIPTokenizer(
-            text: text, start: vocabulary.start, vocabularyFile: "vocab.json",
+            text: text, vocabularyFile: "vocab.json",
             vocabulary: [UInt8](try JSONEncoder().encode(vocabulary.vocab)), mergesFile: "merges.txt",
             merges: Array(vocabulary.merges.joined(separator: "\n").utf8))
     }

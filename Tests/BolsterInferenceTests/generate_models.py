@@ -3,8 +3,9 @@
 
     generate_models.py OUT
 
-Writes OUT/teacher and OUT/captioner, both again in half precision, OUT/siglip and OUT/roberta with
-SentencePiece tokenizers, and OUT/reference.npz with what OpenCLIP's own `generate` decodes.
+Writes OUT/teacher and OUT/captioner, both again in half precision; OUT/siglip and OUT/xlm-roberta with
+SentencePiece tokenizers, OUT/clipa with BERT's and OUT/roberta; and OUT/reference.npz with what OpenCLIP's own
+`generate` decodes.
 """
 
 import gzip
@@ -61,24 +62,19 @@ def tiny_siglip(context_length):
     return open_clip.model.CustomTextCLIP(24, vision, text)
 
 
-def export_siglip(out):
-    import sentencepiece_rows
-
-    sentencepiece_rows.write_tokenizer("unigram", out / "siglip-tokenizer")
-    tokenizer = open_clip.tokenizer.HFTokenizer(
-        str(out / "siglip-tokenizer"), context_length=16, clean="canonicalize")
-    model = lively(tiny_siglip(16))
-    export_openclip.export(model, tokenizer, out / "siglip", "tiny-siglip", "random weights")
+def export_bidirectional(out, name, rows, kind, **settings):
+    """OpenCLIP's own text tower behind a tokenizer of Hugging Face's that `rows` trains."""
+    folder = str(out / f"{name}-tokenizer")
+    rows.write_tokenizer(kind, folder)
+    tokenizer = open_clip.tokenizer.HFTokenizer(folder, context_length=16, **settings)
+    export_openclip.export(lively(tiny_siglip(16)), tokenizer, out / name, f"tiny-{name}", "random weights")
 
 
-def export_roberta(out):
-    """A text tower of Hugging Face's, whose SentencePiece tokenizer has a start token."""
-    import sentencepiece_rows
-    from transformers import XLMRobertaConfig
-
-    folder = out / "roberta-tokenizer"
-    sentencepiece_rows.write_tokenizer("roberta", folder)
-    XLMRobertaConfig(
+def export_hugging_face(out, name, rows, configuration):
+    """A text tower of Hugging Face's, whose tokenizer has a start token."""
+    folder = out / f"{name}-tokenizer"
+    rows.write_tokenizer("roberta", folder)
+    configuration(
         vocab_size=1100, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64,
         max_position_embeddings=40,
     ).save_pretrained(folder)
@@ -86,7 +82,7 @@ def export_roberta(out):
     text = {"hf_model_name": str(folder), "hf_model_pretrained": False, "hf_pooler_type": "mean_pooler"}
     tokenizer = open_clip.tokenizer.HFTokenizer(str(folder), context_length=16)
     model = lively(open_clip.model.CustomTextCLIP(24, vision, text))
-    export_openclip.export(model, tokenizer, out / "roberta", "tiny-roberta", "random weights")
+    export_openclip.export(model, tokenizer, out / name, f"tiny-{name}", "random weights")
 
 
 def lively(model):
@@ -164,6 +160,10 @@ def generated(model, tokenizer, pixels, **settings):
 
 
 def main():
+    import sentencepiece_rows
+    import word_rows
+    from transformers import RobertaConfig, XLMRobertaConfig
+
     out = pathlib.Path(sys.argv[1])
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(11)
@@ -174,8 +174,10 @@ def main():
     export_openclip.export(teacher, tokenizer, out / "teacher", "tiny-clip", "random weights")
     export_openclip.export(
         teacher, tokenizer, out / "teacher-half", "tiny-clip", "random weights", precision="fp16")
-    export_siglip(out)
-    export_roberta(out)
+    export_bidirectional(out, "siglip", sentencepiece_rows, "unigram", clean="canonicalize")
+    export_bidirectional(out, "clipa", word_rows, "clipa", strip_sep_token=True)
+    export_hugging_face(out, "xlm-roberta", sentencepiece_rows, XLMRobertaConfig)
+    export_hugging_face(out, "roberta", word_rows, RobertaConfig)
     model = lively(tiny(tokenizer, True, context_length))
     with torch.no_grad():
         # Without this the end token hardly ever wins in a model with random weights.

@@ -89,7 +89,7 @@ def main():
         shutil.copy(folder / "spiece.model", folder / f"{kind}.model")
         processor = sentencepiece.SentencePieceProcessor(model_file=str(folder / f"{kind}.model"))
         for text, row in zip(texts, tokenizer(texts).tolist()):
-            pieces = openclip_text.rows(processor, keys, tokenizer.clean_fn(text), CONTEXT)
+            pieces = openclip_text.row(processor.encode, keys, tokenizer.clean_fn(text), CONTEXT)
             print(json.dumps({"kind": kind, "text": text, "pieces": pieces, "row": row}))
 
 

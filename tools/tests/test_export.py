@@ -30,6 +30,7 @@ if not MISSING:
     import sentencepiece_rows
     import torch
     import transformers
+    import word_rows
 
     class Echo(torch.nn.Module):
         """Holds weights under their names, as OpenAI's TorchScript archives do."""
@@ -169,21 +170,44 @@ class ExportTests(unittest.TestCase):
         _, files = openclip_text.write_tokenizer(tokenizer, folder)
         self.assertEqual(files, ["spiece.model"])
 
-    def test_tokenizers_of_other_kinds_are_refused_with_advice(self):
-        words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a"]
-        pieces = {piece: n for n, piece in enumerate(["<s>", "<pad>", "</s>", "<unk>", "<mask>", "a"])}
-        for kind, name, files in (
-            ("WordPiece", "BertTokenizerFast", {"vocab.txt": "\n".join(words)}),
-            ("byte pairs", "RobertaTokenizerFast", {"vocab.json": json.dumps(pieces), "merges.txt": ""}),
+    def test_words(self):
+        """CLIPA's and OpenVision's tokenizers are BERT's, each with a row of its own; and RoBERTa's."""
+        for kind, tokenizer, end, last in (
+            ("clipa", "wordpiece", 0, {0}), ("clips", "wordpiece", 2, {4}),
+            ("roberta", "byte_level_bpe", 2, {1, 2}),
         ):
             with self.subTest(kind=kind):
-                folder = self.folder / name
-                folder.mkdir()
-                for file, content in files.items():
-                    (folder / file).write_text(content)
-                getattr(transformers, name)(*(str(folder / file) for file in files)).save_pretrained(folder)
+                folder = self.folder / f"{kind}-words"
+                word_rows.write_tokenizer(kind, folder)
+                settings = dict(word_rows.KINDS[kind])
+                text = {
+                    "context_length": settings.pop("context_length"), "vocab_size": 1000, "width": 32,
+                    "heads": 2, "layers": 1, "no_causal_mask": True, "hf_tokenizer_name": str(folder),
+                    "tokenizer_mode": settings.pop("tokenizer_mode", None), "tokenizer_kwargs": settings}
+                configuration = {"embed_dim": 24, "custom_text": True, "vision_cfg": VISION, "text_cfg": text}
+                out, description, _ = self.export(kind, configuration)
+                found = description["text"]
+                self.assertEqual((found["tokenizer"], found["end"]), (tokenizer, end))
+                ids = np.load(out / "probe.npz")["ids"]
+                self.assertEqual(set(ids[:, -1]), last)
+                self.finish_by_hand(out, description)
+
+    def test_tokenizers_of_other_kinds_are_refused_with_advice(self):
+        described = {"type": "BertNormalizer", "clean_text": True, "strip_accents": None, "lowercase": True}
+        for change, words in (
+            ({"normalizer": described | {"handle_chinese_chars": False}}, "handle_chinese_chars is False"),
+            ({"pre_tokenizer": {"type": "Whitespace"}}, "pre-tokenizer is Whitespace"),
+            ({"normalizer": {"type": "Lowercase"}}, "normalizer is Lowercase"),
+        ):
+            with self.subTest(words=words):
+                folder = self.folder / f"other-{len(words)}"
+                word_rows.write_tokenizer("cased", folder)
+                file = folder / "tokenizer.json"
+                file.write_text(json.dumps(json.loads(file.read_text()) | change))
                 tokenizer = open_clip.tokenizer.HFTokenizer(str(folder), context_length=32)
-                with self.assertRaisesRegex(SystemExit, f"{kind}.*choose one whose text_cfg names none"):
+                tokenizer.tokenizer = transformers.PreTrainedTokenizerFast(
+                    tokenizer_file=str(file), cls_token="[CLS]", sep_token="[SEP]", pad_token="[PAD]")
+                with self.assertRaisesRegex(SystemExit, f"{words}; only BERT's.*choose one that has"):
                     openclip_text.write_tokenizer(tokenizer, folder)
 
     def test_weights_beside_the_graph(self):
