@@ -124,6 +124,13 @@ counted() {
 
 digests() { (cd "$1" && find . -type f -print0 | sort -z | xargs -0 sha256sum); }
 
+built_meanwhile() {
+    local status=0
+    wait "$meanwhile" || status=$?
+    cat "$logs/meanwhile.log"
+    return $status
+}
+
 # The second start must find everything done and change nothing.
 demo_again() {
     digests "$demo/dataset" >"$logs/demo-first.sha256" &&
@@ -150,11 +157,13 @@ conformance=(tools/conformance.py "$demo/dataset" --manifest manifests/demo.yaml
 if [ "$torch" = 1 ]; then conformance+=(--strict); fi
 counted count_conformance "conformance of the demo" "$BOLSTER_PYTHON" "${conformance[@]}"
 check "demo, second start" demo_again
+# Meanwhile the tests are built, of lower priority: both of these steps mostly wait for processes.
+(renice -n 19 "$BASHPID" && build --build-tests) >"$logs/meanwhile.log" 2>&1 </dev/null &
+meanwhile=$!
 counted count_python_tests "python tests" "$BOLSTER_PYTHON" -m unittest discover tools/tests
-
 check "nemesis" "$BOLSTER_PYTHON" tools/nemesis/nemesis.py --bolster "$BOLSTER_BINARY" --rounds 2
 
-check "tests build" build --build-tests
+check "tests build" built_meanwhile
 counted count_swift_tests "swift tests" swift test --skip-build --disable-xctest
 if [ "$full" = 1 ]; then
     check "embeddings of a ViT-L/14" \

@@ -23,7 +23,17 @@ import Testing
             ),
             ("\"precision\": \"fp32\"", "\"precision\": 32", ["precision is 32", "\"fp32\""]),
             ("\"size\": 64", "\"size\": 0", ["image.size is 0", "from 1 to 4096"]),
-            ("\"tokenizer\": \"clip_bpe\"", "\"tokenizer\": \"wordpiece\"", ["text.tokenizer", "clip_bpe"]),
+            ("\"tokenizer\": \"clip_bpe\"", "\"tokenizer\": \"words\"", ["text.tokenizer", "\"wordpiece\""]),
+            (
+                "\"tokenizer\": \"clip_bpe\"",
+                "\"tokenizer\": \"wordpiece\", \"unknown\": 1, \"lowercase\": 1",
+                ["text.lowercase is 1", "true or false"]
+            ),
+            (
+                "\"tokenizer\": \"clip_bpe\"",
+                "\"tokenizer\": \"byte_level_bpe\", \"special_strip_left\": [\"<mask>\"]",
+                ["text.special_strip_left is a list of 1", "texts that special names"]
+            ),
             ("\"clean\": \"lower\"", "\"clean\": \"upper\"", ["text.clean is \"upper\"", "\"whitespace\""]),
             ("\"text.onnx\"", "\"other.onnx\"", ["names no \"text.onnx\""]),
             ("\"probe\": \"probe.npz\"", "\"sample\": \"probe.npz\"", ["probe is nothing"]),

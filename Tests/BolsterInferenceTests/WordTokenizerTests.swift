@@ -6,7 +6,7 @@ import Testing
 
 /// BERT's and RoBERTa's tokenizers against Hugging Face's, on what tools/oracles/word_rows.py trains and
 /// mutates. As many captions as BOLSTER_TOKENIZER_CASES says.
-@Suite(.enabled(if: PythonOracle.hasSentencePiece)) struct WordTokenizerTests {
+@Suite struct WordTokenizerTests {
     private static let script = Python.checkout.appendingPathComponent("tools/oracles/word_rows.py").path
 
     private struct Case: Decodable {
@@ -15,7 +15,9 @@ import Testing
         let row: [Int64]
     }
 
-    @Test("Mutated captions, special tokens among them, give open_clip's rows")
+    @Test(
+        "Mutated captions, special tokens among them, give open_clip's rows",
+        .enabled(if: PythonOracle.hasSentencePiece))
     func mutations() throws {
         let scratch = try ScratchFolder()
         defer { withExtendedLifetime(scratch) {} }
@@ -44,6 +46,53 @@ import Testing
         try WordTokenizer(ModelPackage(directory: folder.appendingPathComponent(kind).path))
     }
 
+    @Test("Special tokens are found letter for letter, the longest first, with the space before them")
+    func special() {
+        let special = SpecialTokens(["<a>": 1, "<a>>": 2, "[MASK]": 3], stripLeft: ["[MASK]"])
+        func split(_ text: String) -> [String] {
+            special.split(Array(text.unicodeScalars)).map { piece in
+                switch piece {
+                case .words(let words): "\"" + words.map(String.init).joined() + "\""
+                case .token(let id): String(id)
+                }
+            }
+        }
+        #expect(split("") == [])
+        #expect(split("a <A> <a b") == ["\"a <A> <a b\""])
+        #expect(split("<a>") == ["1"])
+        #expect(split("x <a>><a> y<a>") == ["\"x \"", "2", "1", "\" y\"", "1"])
+        #expect(split("x  [MASK] [MASK] y") == ["\"x\"", "3", "3", "\" y\""])
+    }
+
+    @Test("A row is cut so that end and last token stay, and padded")
+    func rows() {
+        let plain = TextRow(end: 9, pad: 0, length: 5)
+        #expect(plain.filled([5, 6]) == [5, 6, 9, 0, 0])
+        #expect(plain.filled(1...8) == [1, 2, 3, 4, 9])
+        let framed = TextRow(start: 7, end: 9, pad: 0, last: 8, length: 6)
+        #expect(framed.filled([]) == [7, 9, 0, 0, 0, 8])
+        #expect(framed.filled(1...6) == [7, 1, 2, 3, 9, 8])
+    }
+
+    @Test("A vocabulary that does not fit model.json, or lacks what every text may need, is refused")
+    func vocabularies() {
+        let rules = BERTNormalization(lowercases: true, stripsAccents: true)
+        for (lines, unknown, size) in [("a\nb\nc\n", 0, 2), ("a\nb\n", 2, 9), ("", 0, 3)] {
+            let error = #expect(throws: InferenceError.self) {
+                try WordPiece(
+                    file: "vocab.txt", vocabulary: Array(lines.utf8), unknown: unknown, rules: rules,
+                    size: size)
+            }
+            #expect(error?.message.contains("model.json says \(size), \(unknown) being the unknown") == true)
+        }
+        let missing = #expect(throws: InferenceError.self) {
+            try ByteLevelPairs(
+                vocabularyFile: "vocab.json", vocabulary: Array(#"{"!": 0, "a": 1}"#.utf8),
+                mergesFile: "merges.txt", merges: [], size: 300)
+        }
+        #expect(missing?.message == "vocab.json: Ā is nothing; expected a token of every vocabulary")
+    }
+
     private struct Characters: Decodable {
         let taken: [[UInt32]]
         let removed: [[UInt32]]
@@ -65,7 +114,9 @@ import Testing
         }
     }
 
-    @Test("Every character is a sign, a letter, an ideograph, removed or made small as Hugging Face does it")
+    @Test(
+        "Every character is a sign, a letter, an ideograph, removed or made small as Hugging Face does it",
+        .enabled(if: PythonOracle.hasSentencePiece))
     func characters() throws {
         let found = try JSONDecoder().decode(
             Characters.self, from: Data(try Python.run([Self.script, "--characters"])))
