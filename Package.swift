@@ -77,16 +77,15 @@ let package = Package(
         .target(
             name: "BolsterCoordinator",
             dependencies: [
-                "BolsterDataset", "BolsterLeasing", "BolsterRecords", "BolsterMessaging", "BolsterStorage",
-                grdb, log,
+                "BolsterDataset", "BolsterDeterminism", "BolsterLeasing", "BolsterRecords",
+                "BolsterMessaging", "BolsterStorage", grdb, log,
             ],
             swiftSettings: settings),
         .target(
             name: "BolsterWorker",
             dependencies: [
-                "BolsterDataset", "BolsterLeasing", "BolsterRecords", "BolsterAugmentation",
-                "BolsterMessaging",
-                "BolsterInference", "BolsterStorage", log,
+                "BolsterDataset", "BolsterDeterminism", "BolsterLeasing", "BolsterRecords",
+                "BolsterAugmentation", "BolsterMessaging", "BolsterInference", "BolsterStorage", log,
             ], swiftSettings: settings),
         .target(
             name: "BolsterMerger",
@@ -128,10 +127,10 @@ let package = Package(
         .executableTarget(
             name: "bolster",
             dependencies: [
-                "BolsterDataset", "BolsterLeasing", "BolsterRecords", "BolsterAugmentation",
-                "BolsterMessaging",
-                "BolsterInference", "BolsterStorage", "BolsterHTTP", "BolsterCoordinator", "BolsterWorker",
-                "BolsterMerger", "BolsterStatusPage", "BolsterReport", arguments, log,
+                "BolsterDataset", "BolsterDeterminism", "BolsterLeasing", "BolsterRecords",
+                "BolsterAugmentation", "BolsterMessaging", "BolsterInference", "BolsterStorage",
+                "BolsterHTTP", "BolsterCoordinator", "BolsterWorker", "BolsterMerger", "BolsterStatusPage",
+                "BolsterReport", arguments, log,
             ],
             swiftSettings: settings),
 
@@ -142,45 +141,70 @@ let package = Package(
             name: "BolsterCompressionTests", dependencies: ["BolsterCompression", "BolsterOracles", "CZstd"],
             swiftSettings: settings),
         .testTarget(
-            name: "BolsterDatasetTests", dependencies: ["BolsterDataset", "BolsterOracles"],
-            exclude: ["Finds"],
-            swiftSettings: settings),
-        .testTarget(name: "BolsterLeasingTests", dependencies: ["BolsterLeasing"], swiftSettings: settings),
+            name: "BolsterDatasetTests",
+            dependencies: ["BolsterDataset", "BolsterDeterminism", "BolsterOracles"],
+            exclude: ["Finds"], swiftSettings: settings),
         .testTarget(
-            name: "BolsterRecordsTests", dependencies: ["BolsterRecords", "BolsterOracles"],
-            exclude: ["Golden"],
+            name: "BolsterLeasingTests", dependencies: ["BolsterDeterminism", "BolsterLeasing"],
             swiftSettings: settings),
         .testTarget(
-            name: "BolsterAugmentationTests", dependencies: ["BolsterAugmentation", "BolsterOracles"],
-            exclude: ["Golden"],
-            swiftSettings: settings),
+            name: "BolsterRecordsTests",
+            dependencies: ["BolsterCompression", "BolsterDeterminism", "BolsterRecords", "BolsterOracles"],
+            exclude: ["Golden"], swiftSettings: settings),
+        .testTarget(
+            name: "BolsterAugmentationTests",
+            dependencies: [
+                "BolsterAugmentation", "BolsterDataset", "BolsterDeterminism", "BolsterOracles",
+                "CPixelKernels",
+            ],
+            exclude: ["Golden"], swiftSettings: settings),
         .testTarget(
             name: "BolsterMessagingTests", dependencies: ["BolsterMessaging"], swiftSettings: settings),
         .testTarget(
-            name: "BolsterInferenceTests", dependencies: ["BolsterInference", "BolsterOracles"],
-            exclude: ["generate_models.py"],
-            swiftSettings: settings),
+            name: "BolsterInferenceTests",
+            dependencies: ["BolsterDeterminism", "BolsterHTTP", "BolsterInference", "BolsterOracles"],
+            exclude: ["generate_models.py"], swiftSettings: settings),
         .testTarget(
             name: "BolsterHTTPTests", dependencies: ["BolsterHTTP", "BolsterOracles"], exclude: ["server.py"],
             swiftSettings: settings),
         .testTarget(
             name: "BolsterStorageTests",
-            dependencies: ["BolsterStorage", "BolsterCompression", "BolsterHTTP", "BolsterOracles", "CZstd"],
+            dependencies: [
+                "BolsterCompression", "BolsterDataset", "BolsterDeterminism", "BolsterHTTP",
+                "BolsterStorage", "BolsterOracles", "CZstd",
+            ],
             exclude: ["Golden", "generate_signatures.py", "metadata_server.py", "odd_server.py"],
             swiftSettings: settings),
         .testTarget(
-            name: "BolsterCoordinatorTests", dependencies: ["BolsterCoordinator", "BolsterOracles"],
+            name: "BolsterCoordinatorTests",
+            dependencies: [
+                "BolsterCoordinator", "BolsterDataset", "BolsterDeterminism", "BolsterLeasing",
+                "BolsterMessaging", "BolsterRecords", "BolsterStorage", "BolsterOracles",
+            ],
             swiftSettings: settings),
-        .testTarget(name: "BolsterWorkerTests", dependencies: ["BolsterWorker"], swiftSettings: settings),
         .testTarget(
-            name: "BolsterMergerTests", dependencies: ["BolsterMerger", "BolsterOracles"],
+            name: "BolsterWorkerTests",
+            dependencies: [
+                "BolsterDataset", "BolsterDeterminism", "BolsterInference", "BolsterLeasing",
+                "BolsterMessaging", "BolsterRecords", "BolsterStorage", "BolsterWorker",
+            ],
+            swiftSettings: settings),
+        .testTarget(
+            name: "BolsterMergerTests",
+            dependencies: [
+                "BolsterCompression", "BolsterDataset", "BolsterDeterminism", "BolsterMerger",
+                "BolsterRecords", "BolsterStorage", "BolsterOracles",
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "BolsterStatusPageTests",
-            dependencies: ["BolsterStatusPage", "BolsterTestKit", "BolsterOracles"],
+            dependencies: ["BolsterLeasing", "BolsterStatusPage", "BolsterTestKit", "BolsterOracles"],
             swiftSettings: settings),
         .testTarget(
-            name: "BolsterReportTests", dependencies: ["BolsterReport", "BolsterTestKit"],
+            name: "BolsterReportTests",
+            dependencies: [
+                "BolsterAugmentation", "BolsterDataset", "BolsterRecords", "BolsterReport", "BolsterTestKit",
+            ],
             swiftSettings: settings),
         .testTarget(
             name: "BolsterSimulationTests",

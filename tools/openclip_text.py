@@ -1,9 +1,9 @@
 """Tokenizers of OpenCLIP models as files of a model package, proved against open_clip's own.
 
-CLIP's byte-pair tokenizer becomes vocab.json and merges.txt, and so do RoBERTa's; BERT's becomes vocab.txt; a
-Hugging Face tokenizer that is SentencePiece underneath (SigLIP's, SigLIP 2's) becomes one spiece.model, which
-is looked for beside the tokenizer or, where only tokenizer.json is published, rebuilt from it. ModelPackage.md
-says what a reader does with them.
+CLIP's byte-pair tokenizer becomes vocab.json and merges.txt, and so does RoBERTa's; BERT's becomes vocab.txt;
+a Hugging Face tokenizer that is SentencePiece underneath (SigLIP's, SigLIP 2's) becomes one spiece.model,
+which is looked for beside the tokenizer or, where only tokenizer.json is published, rebuilt from it.
+ModelPackage.md says what a reader does with them.
 """
 
 import base64
@@ -33,8 +33,8 @@ PROBE_TEXTS = [
     "e\u0301 combining and \u212b ngstr\u00f6m",
 ]
 ADVICE = (
-    ". Bolster reads CLIP's own tokenizer, SentencePiece's, BERT's and RoBERTa's, and a model is bound to its "
-    "tokenizer: choose one that has one of these, as all of open_clip.list_pretrained() do")
+    ". Bolster reads CLIP's own tokenizer, SentencePiece's, BERT's and RoBERTa's, and a model is bound to "
+    "its tokenizer: choose one that has one of these, as all of open_clip.list_pretrained() do")
 CLEANINGS = {f"_clean_{name}": name for name in ("lower", "whitespace", "canonicalize")}
 
 
@@ -71,7 +71,7 @@ def write_byte_pairs(tokenizer, clean, out):
 
 
 def tokenizer_kind(inner):
-    """What a Hugging Face tokenizer is underneath: Unigram, BPE, ByteLevel (byte pairs of bytes), WordPiece…"""
+    """What a Hugging Face tokenizer is underneath: Unigram, BPE, ByteLevel (byte pairs), WordPiece…"""
     description = json.loads(inner.backend_tokenizer.to_str())
     kind = description["model"]["type"]
     before = (description["pre_tokenizer"] or {}).get("type")
@@ -112,8 +112,7 @@ def write_words(tokenizer, clean, out):
         keys.update(byte_level_keys(description))
         text = json.dumps(vocabulary, ensure_ascii=False, indent=0)
         (out / "vocab.json").write_text(text + "\n", encoding="utf-8")
-        pairs = [merge.split(" ") if isinstance(merge, str) else merge for merge in description["model"]["merges"]]
-        merges = "".join(f"{left} {right}\n" for left, right in pairs)
+        merges = "".join(f"{left} {right}\n" for left, right in merged_pairs(description["model"]))
         (out / "merges.txt").write_text(merges, encoding="utf-8")
         files = ["vocab.json", "merges.txt"]
     other = difference(tokenizer, keys, words_encoder(out, keys), clean)
@@ -173,7 +172,7 @@ def byte_level_keys(description):
 
 
 def words_encoder(folder, keys):
-    """What gives a cleaned text's tokens by a package's own vocabulary, as Hugging Face's `tokenizers` read it."""
+    """What gives a cleaned text's tokens by a package's own vocabulary, as Hugging Face's code reads it."""
     from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers
 
     if keys["tokenizer"] == "wordpiece":
@@ -281,7 +280,7 @@ def rebuilt(description, inner, schema):
         # Gemma's tokenizer marks words when it normalizes, NLLB's when it cuts them.
         steps = description["normalizer"], description["pre_tokenizer"]
         if "\u2581" not in json.dumps(steps, ensure_ascii=False):
-            sys.exit(f"tokenizer.json holds byte pairs of another kind than SentencePiece's or RoBERTa's{ADVICE}")
+            sys.exit(f"tokenizer.json holds byte pairs, neither SentencePiece's nor RoBERTa's{ADVICE}")
     control = {token["id"] for token in description["added_tokens"] if token["special"]}
     types = schema.ModelProto.SentencePiece
     if trainer.byte_fallback:
@@ -300,11 +299,15 @@ def rebuilt(description, inner, schema):
     return proto
 
 
+def merged_pairs(model):
+    """A byte-pair model's merges as pairs; older tokenizer.json join the two by a space."""
+    return [merge.split(" ") if isinstance(merge, str) else merge for merge in model["merges"]]
+
+
 def byte_pair_scores(model):
     """[piece, score] in the order of their numbers: the earlier a piece was merged, the higher its score."""
     ranks = {}
-    for rank, merge in enumerate(model["merges"]):
-        left, right = merge.split(" ") if isinstance(merge, str) else merge
+    for rank, (left, right) in enumerate(merged_pairs(model)):
         ranks.setdefault(left + right, rank)
     ordered = sorted(model["vocab"].items(), key=lambda pair: pair[1])
     return [[piece, float(-ranks.get(piece, len(ranks)))] for piece, _ in ordered]

@@ -124,10 +124,20 @@ counted() {
 
 digests() { (cd "$1" && find . -type f -print0 | sort -z | xargs -0 sha256sum); }
 
-built_meanwhile() {
+declare -A begun
+
+# begin NAME COMMAND…: starts it beside what follows, of lower priority; `begun NAME` is its outcome.
+begin() {
+    local name=$1
+    shift
+    (renice -n 10 "$BASHPID" && "$@") >"$logs/begun-${name// /-}.log" 2>&1 </dev/null &
+    begun[$name]=$!
+}
+
+begun() {
     local status=0
-    wait "$meanwhile" || status=$?
-    cat "$logs/meanwhile.log"
+    wait "${begun[$1]}" || status=$?
+    cat "$logs/begun-${1// /-}.log"
     return $status
 }
 
@@ -140,11 +150,14 @@ demo_again() {
 }
 
 need "setup" env BOLSTER_TORCH="$torch" tools/setup.sh
-if [ "$torch" = 1 ]; then need "python with torch" tools/venv.sh --torch; else need "python" tools/venv.sh; fi
-export BOLSTER_PYTHON=$root/.tools/venv/bin/python
+python=(tools/venv.sh)
+if [ "$torch" = 1 ]; then python+=(--torch); fi
+begin "python" "${python[@]}"
 check "format" swift format lint --strict --recursive Sources Tests Package.swift
 need "release build" build --configuration release --product bolster
 need "simulator build" build --configuration release --product bolster-simulator
+need "python" begun "python"
+export BOLSTER_PYTHON=$root/.tools/venv/bin/python
 BOLSTER_BINARY=$(swift build --configuration release --show-bin-path)/bolster
 export BOLSTER_BINARY
 # One broken promise prints the seed that shows it.
@@ -157,13 +170,12 @@ conformance=(tools/conformance.py "$demo/dataset" --manifest manifests/demo.yaml
 if [ "$torch" = 1 ]; then conformance+=(--strict); fi
 counted count_conformance "conformance of the demo" "$BOLSTER_PYTHON" "${conformance[@]}"
 check "demo, second start" demo_again
-# Meanwhile the tests are built, of lower priority: both of these steps mostly wait for processes.
-(renice -n 19 "$BASHPID" && build --build-tests) >"$logs/meanwhile.log" 2>&1 </dev/null &
-meanwhile=$!
+# Both of the next steps mostly wait for processes.
+begin "tests build" build --build-tests
 counted count_python_tests "python tests" "$BOLSTER_PYTHON" -m unittest discover tools/tests
 check "nemesis" "$BOLSTER_PYTHON" tools/nemesis/nemesis.py --bolster "$BOLSTER_BINARY" --rounds 2
 
-check "tests build" built_meanwhile
+check "tests build" begun "tests build"
 counted count_swift_tests "swift tests" swift test --skip-build --disable-xctest
 if [ "$full" = 1 ]; then
     check "embeddings of a ViT-L/14" \

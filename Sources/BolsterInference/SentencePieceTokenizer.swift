@@ -42,8 +42,8 @@ package final class SentencePieceTokenizer: Sendable {
         guard size <= text.vocabularySize, frame.end < size else {
             throw InferenceError(
                 .packageInvalid,
-                "\(file) has \(size) pieces; model.json says \(text.vocabularySize), \(frame.end) being the end",
-                file: file)
+                "\(file) has \(size) pieces; model.json says \(text.vocabularySize), \(frame.end) being the "
+                    + "end", file: file)
         }
     }
 

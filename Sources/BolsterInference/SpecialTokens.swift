@@ -1,7 +1,7 @@
 /// Texts that are one token wherever they stand, letter for letter: "[MASK]", "<mask>". Hugging Face's
 /// tokenizers look for them before anything else is done to a text, so a caption that spells one has it.
 package struct SpecialTokens: Sendable, Equatable {
-    private struct Entry: Sendable, Equatable {
+    private struct Special: Sendable, Equatable {
         let text: [Unicode.Scalar]
         let id: Int
         /// White space before it goes.
@@ -15,14 +15,14 @@ package struct SpecialTokens: Sendable, Equatable {
     }
 
     /// The longest first.
-    private let entries: [Entry]
+    private let entries: [Special]
     private let firsts: Set<Unicode.Scalar>
 
     /// Of each text its token number; `stripLeft` names those that take the white space before them.
     init(_ ids: [String: Int], stripLeft: Set<String> = []) {
         entries =
             ids.map { text, id in
-                Entry(text: Array(text.unicodeScalars), id: id, stripsLeft: stripLeft.contains(text))
+                Special(text: Array(text.unicodeScalars), id: id, stripsLeft: stripLeft.contains(text))
             }
             .filter { !$0.text.isEmpty }
             .sorted { ($1.text.count, $0.id) < ($0.text.count, $1.id) }

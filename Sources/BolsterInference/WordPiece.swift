@@ -20,8 +20,8 @@ struct WordPiece: Sendable {
         guard lines.count <= size, unknown < lines.count else {
             throw InferenceError(
                 .packageInvalid,
-                "\(file) has \(lines.count) tokens; model.json says \(size), \(unknown) being the unknown one",
-                file: file)
+                "\(file) has \(lines.count) tokens; model.json says \(size), \(unknown) being the unknown "
+                    + "one", file: file)
         }
         var whole: [[UInt8]: Int] = [:]
         var continued: [[UInt8]: Int] = [:]

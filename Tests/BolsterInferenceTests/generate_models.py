@@ -4,8 +4,8 @@
     generate_models.py OUT
 
 Writes OUT/teacher and OUT/captioner, both again in half precision; OUT/siglip and OUT/xlm-roberta with
-SentencePiece tokenizers, OUT/clipa with BERT's and OUT/roberta; and OUT/reference.npz with what OpenCLIP's own
-`generate` decodes.
+SentencePiece tokenizers, OUT/clipa with BERT's and OUT/roberta; and OUT/reference.npz with what OpenCLIP's
+own `generate` decodes.
 """
 
 import gzip

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tokenizers as BERT (CLIPA, OpenVision) and RoBERTa have them, and open_clip's input rows of mutated captions.
+"""Tokenizers as BERT (CLIPA, OpenVision) and RoBERTa have them, and open_clip's rows of mutated captions.
 
     word_rows.py FOLDER COUNT [SEED]
     word_rows.py --characters
@@ -68,8 +68,8 @@ def write_tokenizer(kind, folder):
         trained.train_from_iterator(sentences(), trainer)
         trained.model.save(scratch)
         marks = {"bos_token": "[unused0]", "eos_token": "[unused1]"} if kind == "clips" else {}
-        BertTokenizerFast(str(pathlib.Path(scratch) / "vocab.txt"), do_lower_case=small, **marks).save_pretrained(
-            folder)
+        file = str(pathlib.Path(scratch) / "vocab.txt")
+        BertTokenizerFast(file, do_lower_case=small, **marks).save_pretrained(folder)
 
 
 def write_package(tokenizer, folder):
