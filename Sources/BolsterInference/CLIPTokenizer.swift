@@ -57,10 +57,11 @@ package struct CLIPTokenizer: Sendable {
         let startID = try id(Self.startText)
         let endID = try id(Self.endText)
         guard Int(startID) == text.row.start, Int(endID) == text.row.end else {
+            let start = text.row.start.map(String.init) ?? "none"
             throw InferenceError(
                 .packageInvalid,
                 "\(vocabularyFile) has \(Self.startText) = \(startID) and \(Self.endText) = \(endID); "
-                    + "model.json says \(text.row.start ?? -1) and \(text.row.end)", file: vocabularyFile)
+                    + "model.json says \(start) and \(text.row.end)", file: vocabularyFile)
         }
         var inner: [Int32] = []
         var final: [Int32] = []

@@ -238,10 +238,18 @@ class AttackTest(unittest.TestCase):
     def test_killed_merges_go_on_to_the_same_bytes(self):
         out = self.folder / "killed"
         shutil.rmtree(out, ignore_errors=True)
-        for delay in (0.02, 0.04, 0.06, 0.1):
+
+        def changed():
+            return out.stat().st_mtime_ns if out.exists() else None
+
+        for delay in (0, 0.02, 0.04, 0.08):
+            before = changed()
             process = subprocess.Popen(
                 [BINARY, "merge", self.manifest, "--out", out, "--threads", "1"],
                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            # Not before it has begun to write, however slow the machine.
+            while process.poll() is None and changed() == before:
+                time.sleep(0.001)
             time.sleep(delay)
             process.send_signal(signal.SIGKILL)
             process.wait()
