@@ -48,7 +48,11 @@ def write_tokenizer(tokenizer, out):
     inner = getattr(tokenizer, "tokenizer", None)
     if inner is None or not hasattr(inner, "backend_tokenizer"):
         sys.exit(f"{type(inner or tokenizer).__name__} is no tokenizer that can be exported{ADVICE}")
-    if tokenizer_kind(inner) in ("WordPiece", "ByteLevel"):
+    has_words = tokenizer_kind(inner) in ("WordPiece", "ByteLevel")
+    mode = getattr(tokenizer, "tokenizer_mode", "")
+    if mode and not (has_words and mode == "clips"):
+        sys.exit(f"the tokenizer's mode \"{mode}\" is not exported{ADVICE}")
+    if has_words:
         return write_words(tokenizer, clean, out)
     return write_sentence_piece(tokenizer, clean, out)
 
@@ -58,16 +62,22 @@ def write_byte_pairs(tokenizer, clean, out):
         sys.exit("the tokenizer drops words at random (reduction_mask), which only makes sense in training")
     if tokenizer.all_special_ids != [tokenizer.vocab_size - 2, tokenizer.vocab_size - 1]:
         sys.exit("the tokenizer has special tokens besides start and end: not exported")
-    vocabulary = json.dumps(tokenizer.encoder, ensure_ascii=False, indent=0)
-    (out / "vocab.json").write_text(vocabulary + "\n", encoding="utf-8")
-    merges = "".join(f"{left} {right}\n" for left, right in tokenizer.bpe_ranks)
-    (out / "merges.txt").write_text(merges, encoding="utf-8")
+    files = write_merges(tokenizer.encoder, tokenizer.bpe_ranks, out)
     keys = {
         "tokenizer": "clip_bpe", "vocab_size": tokenizer.vocab_size, "start": tokenizer.sot_token_id,
         "end": tokenizer.eot_token_id, "pad": 0, "vocabulary": "vocab.json", "merges": "merges.txt",
         "clean": clean,
     }
-    return keys, ["vocab.json", "merges.txt"]
+    return keys, files
+
+
+def write_merges(vocabulary, pairs, out):
+    """Byte pairs as vocab.json and merges.txt; gives their names."""
+    text = json.dumps(vocabulary, ensure_ascii=False, indent=0)
+    (out / "vocab.json").write_text(text + "\n", encoding="utf-8")
+    merges = "".join(f"{left} {right}\n" for left, right in pairs)
+    (out / "merges.txt").write_text(merges, encoding="utf-8")
+    return ["vocab.json", "merges.txt"]
 
 
 def tokenizer_kind(inner):
@@ -86,11 +96,8 @@ def write_words(tokenizer, clean, out):
         "vocab_size": len(inner), "start": inner.cls_token_id, "end": inner.sep_token_id,
         "pad": inner.pad_token_id, "clean": clean, **special_tokens(description),
     }
-    mode = getattr(tokenizer, "tokenizer_mode", "")
-    if mode == "clips":
+    if getattr(tokenizer, "tokenizer_mode", "") == "clips":
         keys.update(start=inner.bos_token_id, end=inner.eos_token_id, last=inner.cls_token_id)
-    elif mode:
-        sys.exit(f"the tokenizer's mode \"{mode}\" is not exported{ADVICE}")
     elif getattr(tokenizer, "strip_sep_token", False):
         # OpenCLIP replaces the separator by 0 wherever it stands.
         keys["end"] = 0
@@ -110,11 +117,7 @@ def write_words(tokenizer, clean, out):
         files = ["vocab.txt"]
     else:
         keys.update(byte_level_keys(description))
-        text = json.dumps(vocabulary, ensure_ascii=False, indent=0)
-        (out / "vocab.json").write_text(text + "\n", encoding="utf-8")
-        merges = "".join(f"{left} {right}\n" for left, right in merged_pairs(description["model"]))
-        (out / "merges.txt").write_text(merges, encoding="utf-8")
-        files = ["vocab.json", "merges.txt"]
+        files = write_merges(vocabulary, merged_pairs(description["model"]), out)
     other = difference(tokenizer, keys, words_encoder(out, keys), clean)
     if other is not None:
         sys.exit(f"\"{other[0]}\" becomes {other[1]}… here, {other[2]}… in open_clip: no package")
@@ -144,9 +147,7 @@ def word_piece_keys(description):
         "continuing_subword_prefix": (model["continuing_subword_prefix"], "##"),
         "max_input_chars_per_word": (model["max_input_chars_per_word"], 100),
     }
-    for key, (found, expected) in usual.items():
-        if found != expected:
-            sys.exit(f"the tokenizer's {key} is {found}; only BERT's, {expected}, is exported{ADVICE}")
+    refuse_others("BERT", usual)
     accents = normalizer["strip_accents"]
     return {
         "tokenizer": "wordpiece", "vocabulary": "vocab.txt", "unknown": model["vocab"][model["unk_token"]],
@@ -165,10 +166,14 @@ def byte_level_keys(description):
         "continuing_subword_prefix": (model["continuing_subword_prefix"] or "", ""),
         "end_of_word_suffix": (model["end_of_word_suffix"] or "", ""),
     }
+    refuse_others("RoBERTa", usual)
+    return {"tokenizer": "byte_level_bpe", "vocabulary": "vocab.json", "merges": "merges.txt"}
+
+
+def refuse_others(model, usual):
     for key, (found, expected) in usual.items():
         if found != expected:
-            sys.exit(f"the tokenizer's {key} is {found}; only RoBERTa's, {expected}, is exported{ADVICE}")
-    return {"tokenizer": "byte_level_bpe", "vocabulary": "vocab.json", "merges": "merges.txt"}
+            sys.exit(f"the tokenizer's {key} is {found}; only {model}'s, {expected}, is exported{ADVICE}")
 
 
 def words_encoder(folder, keys):
@@ -204,8 +209,6 @@ def write_sentence_piece(tokenizer, clean, out):
     from sentencepiece import sentencepiece_model_pb2 as schema
 
     inner = tokenizer.tokenizer
-    if getattr(tokenizer, "tokenizer_mode", ""):
-        sys.exit(f"the tokenizer's mode \"{tokenizer.tokenizer_mode}\" is not exported{ADVICE}")
     if tokenizer_kind(inner) not in ("Unigram", "BPE") or inner.eos_token_id is None:
         sys.exit(f"{type(inner).__name__} ({tokenizer_kind(inner)}) is no tokenizer of these kinds{ADVICE}")
     keys = {

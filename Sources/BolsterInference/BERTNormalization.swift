@@ -36,8 +36,7 @@ package struct BERTNormalization: Sendable, Equatable {
 
     static func isPunctuation(_ scalar: Unicode.Scalar) -> Bool {
         switch scalar.value {
-        case 0x21...0x2F, 0x3A...0x40, 0x5B...0x60, 0x7B...0x7E: true
-        case 0...0x7F: false
+        case 0...0x7F: scalar.isPunctuationOfASCII
         // Were punctuation in Unicode 8: one became a symbol, the other a mark.
         case 0x166D, 0x111C9: true
         default:
@@ -70,9 +69,8 @@ package struct BERTNormalization: Sendable, Equatable {
 
     private static func withoutAccents(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
         if text.allSatisfy(\.isASCII) { return text }
-        var view = String.UnicodeScalarView()
-        view.append(contentsOf: text)
-        return String(view).decomposedStringWithCanonicalMapping.unicodeScalars.filter { !isMark($0) }
+        let decomposed = String(scalars: text).decomposedStringWithCanonicalMapping
+        return decomposed.unicodeScalars.filter { !isMark($0) }
     }
 
     private static func isMark(_ scalar: Unicode.Scalar) -> Bool {
@@ -85,9 +83,7 @@ package struct BERTNormalization: Sendable, Equatable {
     }
 
     private static func smallLetters(_ scalar: Unicode.Scalar) -> [Unicode.Scalar] {
-        if scalar.isASCII {
-            return [(0x41...0x5A).contains(scalar.value) ? Unicode.Scalar(UInt8(scalar.value) + 32) : scalar]
-        }
+        if scalar.isASCII { return [scalar.smallInASCII] }
         guard scalar.isOfUnicode(16) else { return [scalar] }
         return Array(scalar.properties.lowercaseMapping.unicodeScalars)
     }
@@ -95,9 +91,4 @@ package struct BERTNormalization: Sendable, Equatable {
     private static func category(_ scalar: Unicode.Scalar) -> Unicode.GeneralCategory {
         scalar.isOfUnicode(8) ? scalar.properties.generalCategory : .unassigned
     }
-}
-
-extension Unicode.Scalar {
-    /// Whether this version of Unicode has the character.
-    func isOfUnicode(_ version: Int) -> Bool { properties.age.map { $0.major <= version } ?? false }
 }

@@ -35,14 +35,10 @@ struct ByteLevelPairs: Sendable {
         return ids
     }
 
-    private static let contractions = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d"].map {
-        Array($0.unicodeScalars)
-    }
-
     /// Where the first word ends: a contraction in small letters; or a run of letters, of numbers or of
     /// other signs, with a space before it or not; or a space that nothing follows.
     private static func endOfWord(_ text: ArraySlice<Unicode.Scalar>) -> Int {
-        if let contraction = contractions.first(where: { text.starts(with: $0) }) {
+        if let contraction = WordSplitter.contractions.first(where: { text.starts(with: $0) }) {
             return text.startIndex + contraction.count
         }
         let start = text.startIndex + (text.first == " " ? 1 : 0)

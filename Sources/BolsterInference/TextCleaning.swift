@@ -9,9 +9,7 @@ package enum TextCleaning: String, Sendable, CaseIterable {
     case canonicalize
 
     package func clean(_ text: String) -> String {
-        var view = String.UnicodeScalarView()
-        view.append(contentsOf: clean(Array(text.unicodeScalars)))
-        return String(view)
+        String(scalars: clean(Array(text.unicodeScalars)))
     }
 
     func clean(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
@@ -49,17 +47,9 @@ package enum TextCleaning: String, Sendable, CaseIterable {
         while let last = stripped.last, isSpace(last) { stripped.removeLast() }
         let words = stripped.compactMap { scalar -> Unicode.Scalar? in
             if scalar == "_" { return " " }
-            return isPunctuation(scalar) ? nil : scalar
+            return scalar.isPunctuationOfASCII ? nil : scalar
         }
         return collapsed(lowercased(words))
-    }
-
-    /// Python's `string.punctuation`.
-    private static func isPunctuation(_ scalar: Unicode.Scalar) -> Bool {
-        switch scalar.value {
-        case 0x21...0x2F, 0x3A...0x40, 0x5B...0x60, 0x7B...0x7E: true
-        default: false
-        }
     }
 
     /// What Python's `str.isspace` takes for white space.
@@ -78,8 +68,7 @@ package enum TextCleaning: String, Sendable, CaseIterable {
         output.reserveCapacity(text.count)
         for (position, scalar) in text.enumerated() {
             if scalar.isASCII {
-                output.append(
-                    (0x41...0x5A).contains(scalar.value) ? Unicode.Scalar(UInt8(scalar.value) + 32) : scalar)
+                output.append(scalar.smallInASCII)
             } else if scalar == "\u{3A3}" {
                 let isFinal =
                     reachesCased(text[..<position].reversed()) && !reachesCased(text[(position + 1)...])

@@ -134,11 +134,9 @@ enum TextRepair {
     private static func composed(_ text: [Unicode.Scalar]) -> [Unicode.Scalar] {
         // Nothing below U+0300 composes or is decomposed.
         if text.allSatisfy({ $0.value < 0x300 }) { return text }
-        var view = String.UnicodeScalarView()
-        view.append(contentsOf: text)
         // Foundation leaves a Hangul syllable and the final consonant after it apart unless it takes the
         // syllable apart itself.
-        let decomposed = String(view).decomposedStringWithCanonicalMapping
+        let decomposed = String(scalars: text).decomposedStringWithCanonicalMapping
         // It composes what follows a starter above U+FFFF with that starter's lower 16 bits, so that U+E0067
         // and an acute accent become a ǵ: such starters are composed here, and nothing below U+10000
         // composes with them. And it takes some jamo that compose with nothing for neighbours that do.
@@ -177,10 +175,7 @@ enum TextRepair {
 
     /// The one scalar that a starter above U+FFFF and another scalar are the decomposition of.
     private static func composition(_ first: Unicode.Scalar, _ second: Unicode.Scalar) -> Unicode.Scalar? {
-        var pair = String.UnicodeScalarView()
-        pair.append(first)
-        pair.append(second)
-        let composed = String(pair).precomposedStringWithCanonicalMapping.unicodeScalars
+        let composed = String(scalars: [first, second]).precomposedStringWithCanonicalMapping.unicodeScalars
         return composed.count == 1 ? composed.first : nil
     }
 

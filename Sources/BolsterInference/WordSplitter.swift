@@ -10,7 +10,7 @@ struct WordSplitter: Sequence, IteratorProtocol {
     private static let special = [
         Array(CLIPTokenizer.startText.unicodeScalars), Array(CLIPTokenizer.endText.unicodeScalars),
     ]
-    private static let contractions = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d"].map {
+    static let contractions = ["'s", "'t", "'re", "'ve", "'m", "'ll", "'d"].map {
         Array($0.unicodeScalars)
     }
 
@@ -45,11 +45,7 @@ struct WordSplitter: Sequence, IteratorProtocol {
     }
 
     private static func smallLetter(_ scalar: Unicode.Scalar) -> Unicode.Scalar {
-        switch scalar.value {
-        case 0x41...0x5A: Unicode.Scalar(UInt8(scalar.value) + 32)
-        case 0x17F: "s"
-        default: scalar
-        }
+        scalar == "\u{17F}" ? "s" : scalar.smallInASCII
     }
 
     static func isLetter(_ scalar: Unicode.Scalar) -> Bool {

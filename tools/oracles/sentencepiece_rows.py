@@ -75,12 +75,7 @@ def main():
 
     folder, count = pathlib.Path(sys.argv[1]), int(sys.argv[2])
     chance = random.Random(int(sys.argv[3]) if len(sys.argv) > 3 else 2026)
-    texts = []
-    for _ in range(count):
-        text = chance.choice(tokenizer_captions.CAPTIONS)
-        for _ in range(chance.choice([0, 1, 1, 2, 2, 3])):
-            text = tokenizer_captions.mutate(chance, text)
-        texts.append(text)
+    texts = [tokenizer_captions.mutated(chance) for _ in range(count)]
     for kind in ("unigram", "bpe", "roberta"):
         write_tokenizer(kind, folder / kind)
         clean = "whitespace" if kind == "roberta" else "canonicalize"

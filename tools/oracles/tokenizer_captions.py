@@ -128,14 +128,20 @@ def mutate(chance, text):
     return text[:position]
 
 
+def mutated(chance):
+    """A caption, changed up to three times."""
+    text = chance.choice(CAPTIONS)
+    for _ in range(chance.choice([0, 1, 1, 2, 2, 3])):
+        text = mutate(chance, text)
+    return text
+
+
 def main():
     count = int(sys.argv[1])
     chance = random.Random(int(sys.argv[2]) if len(sys.argv) > 2 else 2026)
     tokenizer = SimpleTokenizer()
     for _ in range(count):
-        text = chance.choice(CAPTIONS)
-        for _ in range(chance.choice([0, 1, 1, 2, 2, 3])):
-            text = mutate(chance, text)
+        text = mutated(chance)
         changed = ftfy.fix_text(text) != ftfy.fix_text(text, fix_encoding=False)
         # As "©&#102019", whose reference took in the digits after it.
         unknown = any(unicodedata.category(character) == "Cn" for character in tokenizer.clean_fn(text))

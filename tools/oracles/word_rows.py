@@ -90,9 +90,7 @@ def write_package(tokenizer, folder):
 
 def captions(chance, count, special):
     for index in range(count):
-        text = chance.choice(tokenizer_captions.CAPTIONS)
-        for _ in range(chance.choice([0, 1, 1, 2, 2, 3])):
-            text = tokenizer_captions.mutate(chance, text)
+        text = tokenizer_captions.mutated(chance)
         if index % 5 == 0:
             place = chance.randrange(len(text) + 1)
             spelt = chance.choice(special)
